@@ -1,0 +1,257 @@
+// Package hosttest is a machine in memory for tests of everything that plans
+// and applies. It keeps a logical clock, so that a test can ask whether a
+// service started after the last write to what it reads, and it can die at
+// any write.
+package hosttest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"sync"
+
+	"github.com/eksnode/eksnode/pkg/host"
+)
+
+// ErrCrash is what every write returns once the agent has been killed, until
+// Reboot or CrashAfter(-1).
+var ErrCrash = errors.New("the agent was killed")
+
+// Memory is a machine in memory. It is safe for concurrent use.
+type Memory struct {
+	mu     sync.Mutex
+	things map[host.ID]host.Resource
+	debts  map[host.ID]bool
+	// written and started are logical times of the last change of a thing and
+	// of the last start of a service.
+	written, started map[host.ID]int
+	clock            int
+	writesLeft       int // -1: no limit
+	fail             map[host.ID]error
+	writes           []string
+}
+
+// New returns an empty machine with the given things on it.
+func New(things ...host.Resource) *Memory {
+	m := &Memory{
+		things: map[host.ID]host.Resource{}, debts: map[host.ID]bool{}, fail: map[host.ID]error{},
+		written: map[host.ID]int{}, started: map[host.ID]int{}, writesLeft: -1,
+	}
+	for _, r := range things {
+		m.Put(r)
+	}
+	return m
+}
+
+// Put places a thing as someone other than the agent would.
+func (m *Memory) Put(r host.Resource) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.set(r)
+}
+
+// Delete takes a thing away as someone other than the agent would.
+func (m *Memory) Delete(id host.ID) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.things, id)
+}
+
+// Get returns the thing of an ID, nil when absent.
+func (m *Memory) Get(id host.ID) host.Resource {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.things[id]
+}
+
+// CrashAfter lets n writes succeed and kills the agent at the next one: it and
+// every later write return ErrCrash. A negative n never crashes.
+func (m *Memory) CrashAfter(n int) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writesLeft = n
+}
+
+// FailOn makes every write to an ID fail with err until err is nil.
+func (m *Memory) FailOn(id host.ID, err error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.fail[id] = err
+}
+
+// Reboot starts the machine anew: no service runs, debts are forgotten with
+// /run, kernel parameters are gone, and the agent is alive again.
+func (m *Memory) Reboot() {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.writesLeft = -1
+	m.debts = map[host.ID]bool{}
+	for id, r := range m.things {
+		switch r := r.(type) {
+		case host.Service:
+			r.Running, r.Current = false, true
+			m.things[id] = r
+		case host.Sysctl:
+			delete(m.things, id)
+		}
+	}
+}
+
+// Writes returns the successful writes so far, one line each.
+func (m *Memory) Writes() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.writes)
+}
+
+// Things returns all that is on the machine, sorted by ID.
+func (m *Memory) Things() []host.Resource {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	ids := slices.SortedFunc(maps.Keys(m.things), func(a, b host.ID) int {
+		if a.String() < b.String() {
+			return -1
+		}
+		return 1
+	})
+	var out []host.Resource
+	for _, id := range ids {
+		out = append(out, m.things[id])
+	}
+	return out
+}
+
+// Stale returns an error when a running service has started before the last
+// write to any of the given things: it works with old inputs.
+func (m *Memory) Stale(service host.ID, reads []host.ID) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, id := range reads {
+		if m.written[id] > m.started[service] {
+			return fmt.Errorf("%s started at %d, %s was written at %d", service, m.started[service], id, m.written[id])
+		}
+	}
+	return nil
+}
+
+// Host returns drivers for every kind of resource, all on this machine.
+func (m *Memory) Host() host.Host {
+	d := &driver{m}
+	return host.Host{
+		host.KindFile: d, host.KindDir: d, host.KindLink: d,
+		host.KindService: d, host.KindSysctl: d, host.KindImage: d,
+	}
+}
+
+func (m *Memory) set(r host.Resource) {
+	m.clock++
+	m.things[r.ID()] = r
+	m.written[r.ID()] = m.clock
+}
+
+// write accounts for one write; it must be called with the lock held.
+func (m *Memory) write(id host.ID, what string) error {
+	if m.writesLeft == 0 {
+		return ErrCrash
+	}
+	if err := m.fail[id]; err != nil {
+		return err
+	}
+	if m.writesLeft > 0 {
+		m.writesLeft--
+	}
+	m.writes = append(m.writes, what+" "+id.String())
+	return nil
+}
+
+type driver struct{ m *Memory }
+
+func (d *driver) Observe(_ context.Context, want host.Resource) (host.Resource, error) {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	r, ok := d.m.things[want.ID()]
+	if !ok {
+		return nil, nil
+	}
+	switch r := r.(type) {
+	case host.Service:
+		r.Reads = nil
+		r.Current = !r.Running || !d.m.debts[r.ID()]
+		if !want.(host.Service).Enabled {
+			r.Enabled = false
+		}
+		return r, nil
+	case host.File:
+		r.Secret = want.(host.File).Secret
+		return r, nil
+	case host.Sysctl:
+		r.AtLeast = want.(host.Sysctl).AtLeast
+		return r, nil
+	}
+	return r, nil
+}
+
+func (d *driver) Apply(_ context.Context, want host.Resource) error {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	id := want.ID()
+	if svc, ok := want.(host.Service); ok {
+		return d.apply(svc)
+	}
+	if err := d.m.write(id, "apply"); err != nil {
+		return err
+	}
+	d.m.set(want)
+	return nil
+}
+
+// apply starts or restarts in one write and clears the debt in a second one,
+// as a real driver must: the agent can die between the two.
+func (d *driver) apply(svc host.Service) error {
+	id := svc.ID()
+	have, _ := d.m.things[id].(host.Service)
+	if svc.Running && (!have.Running || d.m.debts[id]) {
+		if err := d.m.write(id, "start"); err != nil {
+			return err
+		}
+		d.m.clock++
+		d.m.started[id] = d.m.clock
+		d.m.things[id] = host.Service{Name: svc.Name, Running: true, Enabled: svc.Enabled || have.Enabled}
+		if d.m.debts[id] {
+			if err := d.m.write(id, "settle"); err != nil {
+				return err
+			}
+			delete(d.m.debts, id)
+		}
+		return nil
+	}
+	if err := d.m.write(id, "apply"); err != nil {
+		return err
+	}
+	d.m.things[id] = host.Service{Name: svc.Name, Running: svc.Running, Enabled: svc.Enabled || have.Enabled}
+	return nil
+}
+
+func (d *driver) Remove(_ context.Context, id host.ID) error {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	if err := d.m.write(id, "remove"); err != nil {
+		return err
+	}
+	delete(d.m.things, id)
+	d.m.clock++
+	d.m.written[id] = d.m.clock
+	return nil
+}
+
+func (d *driver) Owe(_ context.Context, id host.ID) error {
+	d.m.mu.Lock()
+	defer d.m.mu.Unlock()
+	if err := d.m.write(id, "owe"); err != nil {
+		return err
+	}
+	d.m.debts[id] = true
+	return nil
+}
