@@ -1,0 +1,93 @@
+# Two commands matter: `make demo` and `make test`. Both set up what they need.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0)
+COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
+# Built twice from one commit, everything has the same bytes.
+MTIME   := $(shell git log -1 --format=%cI 2>/dev/null || echo 2026-01-01T00:00:00Z)
+GOARCH  ?= $(shell go env GOARCH)
+LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
+BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
+TOOL    := go tool -modfile=tools/go.mod
+LAB     := cd test/lab && go run ./cmd/lab
+DEB      = dist/eksnode_$(VERSION)_$(GOARCH).deb
+export VERSION GOARCH MTIME
+
+.PHONY: help
+help: ## Show this
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: demo
+demo: deb ## Boot an instance from user data on a real control plane and see it Ready (root)
+	$(LAB) deps
+	$(LAB) demo --deb $(CURDIR)/$(DEB)
+
+.PHONY: test
+test: lint test-unit test-interop test-cross test-lab ## Everything: lint, unit, race, other systems, lab (root for the lab)
+
+.PHONY: build
+build: ## Build bin/eksnode
+	$(BUILD) -o bin/eksnode ./cmd/agent
+
+.PHONY: deb rpm packages
+packages: deb rpm ## Build the deb and the rpm into dist/
+dist/eksnode-linux-%: FORCE
+	GOOS=linux GOARCH=$* $(BUILD) -o $@ ./cmd/agent
+deb: dist/eksnode-linux-$(GOARCH) ## Build the deb
+	$(TOOL) nfpm package --config packaging/nfpm.yaml --packager deb --target $(DEB)
+rpm: dist/eksnode-linux-$(GOARCH) ## Build the rpm
+	$(TOOL) nfpm package --config packaging/nfpm.yaml --packager rpm --target dist/eksnode-$(VERSION).$(GOARCH).rpm
+FORCE:
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, shell syntax, govulncheck where its database can be reached
+	@test -z "$$(gofmt -l $$(git ls-files '*.go'))" || { gofmt -d $$(git ls-files '*.go'); exit 1; }
+	go vet ./...
+	cd test/lab && go vet ./...
+	$(TOOL) staticcheck ./...
+	@for s in packaging/scripts/*.sh .ci/run; do bash -n $$s || exit 1; done
+	@if curl -sfo /dev/null --max-time 5 https://vuln.go.dev/index/modules.json; then $(TOOL) govulncheck ./...; \
+	else echo "govulncheck: not run, its database cannot be reached from here"; fi
+
+.PHONY: test-unit
+test-unit: ## Unit, golden, property, contract and floor tests, with the race detector
+	CGO_ENABLED=1 go test -race ./...
+
+.PHONY: test-interop
+test-interop: ## Our tokens against the real aws-iam-authenticator verifier
+	cd test/interop && go test ./...
+
+.PHONY: test-cross
+test-cross: ## The other systems that this must build for
+	GOOS=windows CGO_ENABLED=0 go vet ./...
+	GOOS=darwin CGO_ENABLED=0 go vet ./...
+	GOARCH=arm64 CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/agent
+	GOOS=windows CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/agent
+	GOOS=darwin CGO_ENABLED=0 go build -trimpath -o /dev/null ./cmd/agent
+
+.PHONY: test-lab
+test-lab: packages ## End to end: real control plane, real systemd boxes, faults (root)
+	$(LAB) deps
+	cd test/lab && EKSNODE_DEB=$(CURDIR)/$(DEB) go test -count=1 -timeout 40m ./...
+
+.PHONY: golden
+golden: ## Write the golden files anew; read the diff before you commit it
+	UPDATE_GOLDEN=1 go test ./...
+
+FUZZTIME ?= 30s
+.PHONY: fuzz
+fuzz: ## Every fuzz target for FUZZTIME
+	@set -e; for f in $$(grep -rlE '^func Fuzz' --include=*_test.go pkg internal); do \
+	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | sed 's/func //'); do \
+	    echo "$$t ($$(dirname $$f))"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
+
+.PHONY: bench
+bench: deb ## Measure against the budgets of DESIGN: size, time, requests, memory
+	$(LAB) deps
+	$(LAB) bench --deb $(CURDIR)/$(DEB) --agent $(CURDIR)/dist/eksnode-linux-$(GOARCH)
+
+.PHONY: clean
+clean: ## Remove what was built here, and the lab's leftovers (not its cache)
+	rm -rf bin dist
+	-$(LAB) down --all

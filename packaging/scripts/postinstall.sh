@@ -1,0 +1,16 @@
+#!/bin/sh
+# After files are in place, on deb ("configure [old version]") and rpm (1 for
+# an installation, 2 for an upgrade). Nothing is started: on a machine image
+# that is being made the node must not join, and an instance starts at boot.
+set -e
+fresh=no
+case "$1" in
+    configure) [ -n "$2" ] || fresh=yes ;;
+    1) fresh=yes ;;
+esac
+[ -d /run/systemd/system ] && systemctl daemon-reload || true
+# On an upgrade the units stay as the administrator has them.
+if [ "$fresh" = yes ] && command -v systemctl >/dev/null 2>&1; then
+    systemctl enable eksnode-config.service eksnode-run.service
+fi
+exit 0

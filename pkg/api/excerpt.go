@@ -1,0 +1,125 @@
+package api
+
+import (
+	"regexp"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
+
+// excerpt returns a source line as it may be shown to anyone, and the column of
+// the caret in it, or 0 if the column is not in what is shown.
+func excerpt(t *text, line, column int) (string, int) {
+	full := []rune(visible(cut(t.line(line), column)))
+	shown := []rune(hideSecrets(t, line, string(full)))
+	if column > len(full)+1 {
+		column = 0
+	}
+	// A caret is right only as far as nothing before it was hidden.
+	for i := 0; i < column-1; i++ {
+		if i >= len(shown) || shown[i] != full[i] {
+			column = 0
+			break
+		}
+	}
+	from := 0
+	if column > maxExcerpt {
+		from = column - maxExcerpt/2
+	}
+	out := string(shown[min(from, len(shown)):])
+	if utf8.RuneCountInString(out) > maxExcerpt {
+		out = string([]rune(out)[:maxExcerpt]) + "…"
+	}
+	if from > 0 {
+		return "…" + out, column - from + 1
+	}
+	return strings.TrimRight(out, " "), column
+}
+
+// cut bounds the work on a long line; what follows the column matters little.
+func cut(line string, column int) string {
+	limit := max(column, 0)*utf8.UTFMax + 4*maxExcerpt
+	if len(line) > limit {
+		return line[:limit]
+	}
+	return line
+}
+
+// visible replaces each character that a terminal would not show in one column.
+func visible(s string) string {
+	return strings.Map(func(r rune) rune {
+		switch {
+		case r == '\t':
+			return '→'
+		case r == 0:
+			return '␀'
+		case r == utf8.RuneError || !unicode.IsPrint(r):
+			return '·'
+		}
+		return r
+	}, s)
+}
+
+var (
+	// userinfo of a URL, as in http://user:password@proxy:3128.
+	secretURL = regexp.MustCompile(`(://)[^/@\s"']+@`)
+	// a key that by its name holds a secret, in YAML, JSON or TOML.
+	secretKey = regexp.MustCompile(`(?i)((?:(?:password|passwd|secret|token|credential)[a-z_-]*|\bauth)["']?\s*[:=]\s*)\S.*`)
+	// spec.instance.environment or one of its keys in flow style.
+	environmentKey = regexp.MustCompile(`(^|[\s{,"'])environment["']?\s*:`)
+)
+
+// hideSecrets blanks what may be secret in a line of a document that may not even
+// be well formed: environment values, URL passwords, values of telling keys.
+func hideSecrets(t *text, n int, line string) string {
+	if at := environmentKey.FindStringIndex(line); at != nil {
+		if strings.TrimSpace(line[at[1]:]) != "" {
+			return line[:at[1]] + " " + redacted
+		}
+		return line
+	}
+	if insideEnvironment(t, n) {
+		return hideValue(line)
+	}
+	line = secretURL.ReplaceAllString(line, "${1}"+redacted+"@")
+	return secretKey.ReplaceAllString(line, "${1}"+redacted)
+}
+
+// hideValue keeps a line's key and hides the rest.
+func hideValue(line string) string {
+	if strings.TrimSpace(line) == "" {
+		return line
+	}
+	if i := strings.IndexByte(line, ':'); i >= 0 && !strings.ContainsAny(line[:i], "=/@{") {
+		if strings.TrimSpace(line[i+1:]) == "" {
+			return line
+		}
+		return line[:i+1] + " " + redacted
+	}
+	indent := len(line) - len(strings.TrimLeft(line, " →"))
+	return line[:indent] + redacted
+}
+
+// insideEnvironment reports whether a line belongs to an environment block, going
+// by indentation alone: it is asked about documents that do not parse, too.
+func insideEnvironment(t *text, n int) bool {
+	const reach = 5000 // lines looked back at
+	indent := indentation(t.line(n))
+	for i := n - 1; i > 0 && i > n-reach && indent > 0; i-- {
+		line := t.line(i)
+		if strings.TrimSpace(line) == "" {
+			continue
+		}
+		at := indentation(line)
+		if at >= indent {
+			continue
+		}
+		if environmentKey.MatchString(line) {
+			return true
+		}
+		indent = at
+	}
+	return false
+}
+
+func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }

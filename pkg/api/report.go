@@ -1,0 +1,59 @@
+package api
+
+import (
+	"fmt"
+)
+
+// reporter collects the problems of one input, at most maxProblems of them.
+type reporter struct {
+	problems []Problem
+	left     int // problems not kept
+	leftPos  Pos // where the first of those was
+	leftSev  Severity
+}
+
+// add keeps a problem about a place in t, with that line as its excerpt. The
+// problem's own Pos is used; t only supplies the text and may be nil.
+func (r *reporter) add(t *text, p Problem) {
+	if len(r.problems) >= maxProblems {
+		if r.left == 0 {
+			r.leftPos = p.Pos
+		}
+		r.left++
+		r.leftSev = max(r.leftSev, p.Severity)
+		return
+	}
+	if t != nil && p.Line > 0 {
+		p.excerpt, p.excerptColumn = excerpt(t.seen(), p.Line, p.Column)
+	}
+	r.problems = append(r.problems, p)
+}
+
+// errorf keeps an error about a place in t.
+func (r *reporter) errorf(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
+	r.add(t, Problem{Severity: Error, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+}
+
+// warnf keeps a warning about a place in t.
+func (r *reporter) warnf(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
+	r.add(t, Problem{Severity: Warning, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+}
+
+// infof keeps an information about a place in t.
+func (r *reporter) infof(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
+	r.add(t, Problem{Severity: Info, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+}
+
+// done returns the problems in order of place.
+func (r *reporter) done() []Problem {
+	sortProblems(r.problems)
+	if r.left > 0 {
+		r.problems = append(r.problems, Problem{
+			Severity: r.leftSev, Code: CodeTooManyProblems, Pos: Pos{Source: r.leftPos.Source},
+			Message: fmt.Sprintf("%d more problems are not shown", r.left),
+			Remedy:  "correct the ones above and check again",
+		})
+		r.left = 0
+	}
+	return r.problems
+}

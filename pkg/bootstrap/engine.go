@@ -1,0 +1,168 @@
+package bootstrap
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"syscall"
+	"time"
+
+	"github.com/eksnode/eksnode/pkg/fault"
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/platform"
+)
+
+// Engine runs the way from configuration to a node. Its fields are set by the
+// command and not changed afterwards; one run at a time.
+type Engine struct {
+	Platform platform.Platform
+	Store    *Store
+	Log      *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Version is that of the agent, for reports.
+	Version string
+	// Progress is called with the report whenever something in it has changed
+	// that a person would like to see. It may be nil.
+	Progress func(Report)
+}
+
+// Decision is what the machine should hold, what it holds, and the way there.
+type Decision struct {
+	Input node.Input
+	Want  host.State
+	Have  map[host.ID]host.Resource
+	Owned []host.Owned
+	Plan  host.Plan
+}
+
+// Scope narrows what of a plan is applied.
+type Scope struct {
+	// Only names components; all when empty.
+	Only []string
+	// ConfigOnly leaves services and images alone: what is done before
+	// cloud-init runs. A restart that this makes necessary is owed, not
+	// forgotten, and is paid by the next run without it.
+	ConfigOnly bool
+}
+
+// whole reports whether the scope leaves nothing out.
+func (s Scope) whole() bool { return len(s.Only) == 0 && !s.ConfigOnly }
+
+// Filter returns the steps of a plan that are in scope, in order. Steps that
+// note a restart debt always stay: a write without its note could be forgotten.
+func (s Scope) Filter(p host.Plan) host.Plan {
+	var out host.Plan
+	for _, step := range p.Steps {
+		if step.Verb != host.Owe {
+			if len(s.Only) > 0 && !slices.Contains(s.Only, step.Owner) {
+				continue
+			}
+			if s.ConfigOnly && (step.ID.Kind == host.KindService || step.ID.Kind == host.KindImage) {
+				continue
+			}
+		}
+		out.Steps = append(out.Steps, step)
+	}
+	if !slices.ContainsFunc(out.Steps, func(step host.Step) bool { return step.Verb != host.Owe }) {
+		return host.Plan{}
+	}
+	return out
+}
+
+// Gather collects the facts for a configuration.
+func (e *Engine) Gather(ctx context.Context, l Loaded) (node.Input, error) {
+	owned, err := e.Store.Owned()
+	if err != nil {
+		return node.Input{}, err
+	}
+	return e.Platform.Gather(ctx, platform.Question{Config: l.Merged.Config, Owned: owned, Log: e.Log})
+}
+
+// Decide asks the components and compares with the machine. It only reads.
+func (e *Engine) Decide(ctx context.Context, h host.Host, in node.Input) (Decision, error) {
+	d := Decision{Input: in}
+	var err error
+	if d.Want, err = node.Desired(in, e.Platform.Components); err != nil {
+		return d, err
+	}
+	if d.Owned, err = e.Store.Owned(); err != nil {
+		return d, err
+	}
+	return d, e.compare(ctx, h, &d)
+}
+
+// compare observes the machine and makes the plan for d.Want.
+func (e *Engine) compare(ctx context.Context, h host.Host, d *Decision) error {
+	if err := h.Supports(d.Want); err != nil {
+		return err
+	}
+	var err error
+	if d.Have, err = h.Observe(ctx, d.Want, d.Owned); err != nil {
+		return err
+	}
+	d.Plan = host.Diff(d.Want, d.Have, d.Owned)
+	return nil
+}
+
+// Apply takes the steps of a decision that are in scope and stops at the first
+// that fails. Before the first write the owned set is widened, so that whatever
+// happens nothing is made that nobody remembers; it is narrowed when a whole
+// plan has succeeded.
+func (e *Engine) Apply(ctx context.Context, h host.Host, d Decision, scope Scope, took func(host.Step, time.Duration)) error {
+	plan := scope.Filter(d.Plan)
+	owned := host.Own(d.Want, d.Have, d.Owned)
+	if !sameOwned(owned, d.Owned) {
+		if err := e.Store.SetOwned(owned); err != nil {
+			return classify(fmt.Errorf("cannot record what is about to be made: %w", err))
+		}
+	}
+	for _, s := range plan.Steps {
+		if err := ctx.Err(); err != nil {
+			return fmt.Errorf("cannot %s %s: %w", s.Verb, s.ID, context.Cause(ctx))
+		}
+		start := e.Now()
+		if err := h.Do(ctx, s); err != nil {
+			return classify(err)
+		}
+		d := e.Now().Sub(start)
+		e.Log.Info("step", "verb", s.Verb, "id", s.ID, "why", s.Why, "took", d)
+		took(s, d)
+	}
+	if !scope.whole() {
+		return nil
+	}
+	if kept := host.Keep(d.Want, owned); !sameOwned(kept, owned) {
+		if err := e.Store.SetOwned(kept); err != nil {
+			return classify(fmt.Errorf("cannot record what has been made: %w", err))
+		}
+	}
+	return nil
+}
+
+// sameOwned reports whether two records say the same, so that a run which
+// changes nothing writes nothing.
+func sameOwned(a, b []host.Owned) bool {
+	return slices.EqualFunc(a, b, func(x, y host.Owned) bool {
+		return x.ID == y.ID && x.Owner == y.Owner && slices.Equal(x.Readers, y.Readers) &&
+			host.Equal(x.Original.Resource, y.Original.Resource)
+	})
+}
+
+// classify gives an error that no driver has classified the code that its
+// cause deserves.
+func classify(err error) error {
+	if _, ok := fault.Find(err); ok {
+		return err
+	}
+	switch {
+	case errors.Is(err, syscall.ENOSPC):
+		return fault.New(fault.DiskFull, "Free space on that filesystem and run again; nothing was half-written.", err)
+	case errors.Is(err, syscall.EROFS), errors.Is(err, syscall.EACCES), errors.Is(err, syscall.EPERM):
+		return fault.New(fault.WriteFailed, "See the cause: a read-only filesystem, permissions or SELinux; nothing was half-written.", err)
+	}
+	return err
+}

@@ -1,0 +1,197 @@
+package bootstrap
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+)
+
+// InitOptions say what one init does.
+type InitOptions struct {
+	Load  LoadOptions
+	Scope Scope
+	// Settle bounds the wait for the node to be Ready; zero does not wait.
+	Settle time.Duration
+	// Configured is called after the configuration has been loaded and facts
+	// gathered, before anything is written; it may be nil.
+	Configured func(Loaded, node.Input)
+}
+
+// Init takes the machine from its configuration to a node: load, gather,
+// decide, apply, settle. It may be run again at any time. The report says what
+// was done also when it fails, and is published in the store along the way.
+func (e *Engine) Init(ctx context.Context, o InitOptions) (Report, error) {
+	r := e.begin("init")
+	err := r.run(ctx, o)
+	return r.end(err)
+}
+
+// recorder is a run in progress: the engine, and the report being written.
+type recorder struct {
+	e      *Engine
+	report Report
+}
+
+func (e *Engine) begin(command string) *recorder {
+	r := &recorder{e: e, report: Report{
+		AgentVersion: e.Version, Command: command, Platform: e.Platform.Name,
+		Started: e.Now(), Result: Running, Phases: []Phase{},
+	}}
+	return r
+}
+
+// end closes the report.
+func (r *recorder) end(err error) (Report, error) {
+	r.report.Finished, r.report.Doing = r.e.Now(), ""
+	r.report.Result, r.report.Error = Done, NewFailure(err)
+	if err != nil {
+		r.report.Result = Broken
+	}
+	r.publish()
+	return r.report, err
+}
+
+// publish writes the report for others to read. That it cannot be written is
+// no reason to stop joining a node.
+func (r *recorder) publish() {
+	if err := r.e.Store.SetStatus(r.report); err != nil {
+		r.e.Log.Warn("cannot publish the status", "error", err)
+	}
+	if r.e.Progress != nil {
+		r.e.Progress(r.report)
+	}
+}
+
+// phase runs one phase and takes its time. detail is evaluated at its end.
+func (r *recorder) phase(name string, f func() (detail string, err error)) error {
+	r.report.Doing = name
+	r.publish()
+	start := r.e.Now()
+	detail, err := f()
+	p := Phase{Name: name, Started: start, Took: r.e.Now().Sub(start), Detail: detail}
+	r.report.Phases = append(r.report.Phases, p)
+	if err != nil {
+		return err
+	}
+	r.e.Log.Info("phase done", "phase", name, "took", p.Took, "detail", detail)
+	return nil
+}
+
+func (r *recorder) run(ctx context.Context, o InitOptions) error {
+	e := r.e
+	var loaded Loaded
+	err := r.phase("load", func() (string, error) {
+		var err error
+		loaded, err = Load(ctx, e.Platform, o.Load)
+		r.report.Sources, r.report.ConfigProblems = loaded.Texts, loaded.Problems
+		for _, p := range loaded.Problems {
+			e.Log.Warn("configuration", "problem", p.String())
+		}
+		return fmt.Sprintf("%d configuration texts", len(loaded.Texts)), err
+	})
+	if err != nil {
+		return err
+	}
+	r.report.Node.Cluster = loaded.Merged.Config.Spec.Cluster.Name
+
+	var in node.Input
+	err = r.phase("gather", func() (string, error) {
+		var err error
+		in, err = e.Gather(ctx, loaded)
+		r.identify(in)
+		for _, p := range in.Problems {
+			e.Log.Warn("fact missing", "fact", p.Fact, "code", p.Code, "message", p.Message, "remedy", p.Remedy)
+		}
+		return in.Instance.NodeName, err
+	})
+	if err != nil {
+		return err
+	}
+	if err := e.Store.SetInput(in); err != nil {
+		e.Log.Warn("cannot save the input", "error", err)
+	}
+	if o.Configured != nil {
+		o.Configured(loaded, in)
+	}
+	if err := r.converge(ctx, in, o.Scope); err != nil {
+		return err
+	}
+	if o.Settle <= 0 || o.Scope.ConfigOnly || e.Platform.Checks == nil {
+		return nil
+	}
+	return r.phase("settle", func() (string, error) { return r.settle(ctx, in, o.Settle) })
+}
+
+// identify writes who this node is into the report.
+func (r *recorder) identify(in node.Input) {
+	r.report.FactProblems = in.Problems
+	n := &r.report.Node
+	n.Name, n.NameSource = in.Instance.NodeName, in.Instance.NodeNameSource
+	n.InstanceID, n.Type, n.Zone = in.Instance.ID, in.Instance.Type, in.Instance.Zone
+	n.Kubelet, n.Containerd = in.Versions.Kubelet.String(), in.Versions.Containerd.String()
+}
+
+// converge plans and applies.
+func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) error {
+	h, closeHost, err := r.e.Platform.Host(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeHost()
+	var d Decision
+	err = r.phase("plan", func() (string, error) {
+		d, err = r.e.Decide(ctx, h, in)
+		return fmt.Sprintf("%d steps", len(d.Plan.Steps)), err
+	})
+	if err != nil {
+		return err
+	}
+	return r.apply(ctx, h, d, scope)
+}
+
+// apply is the phase that changes the machine.
+func (r *recorder) apply(ctx context.Context, h host.Host, d Decision, scope Scope) error {
+	return r.phase("apply", func() (string, error) {
+		err := r.e.Apply(ctx, h, d, scope, func(s host.Step, took time.Duration) {
+			r.report.Steps = append(r.report.Steps, StepTaken{s.Verb, s.ID, s.Why, took})
+		})
+		return fmt.Sprintf("%d steps taken", len(r.report.Steps)), err
+	})
+}
+
+// Reset takes away everything that the agent has made and gives back what was
+// there before.
+func (e *Engine) Reset(ctx context.Context) (Report, error) {
+	r := e.begin("reset")
+	return r.end(r.reset(ctx))
+}
+
+func (r *recorder) reset(ctx context.Context) error {
+	h, closeHost, err := r.e.Platform.Host(ctx)
+	if err != nil {
+		return err
+	}
+	defer closeHost()
+	var d Decision
+	err = r.phase("plan", func() (string, error) {
+		d, err = r.e.Leave(ctx, h)
+		return fmt.Sprintf("%d steps", len(d.Plan.Steps)), err
+	})
+	if err != nil {
+		return err
+	}
+	return r.apply(ctx, h, d, Scope{})
+}
+
+// Leave decides what a reset does. It only reads.
+func (e *Engine) Leave(ctx context.Context, h host.Host) (Decision, error) {
+	var d Decision
+	var err error
+	if d.Owned, err = e.Store.Owned(); err != nil {
+		return d, err
+	}
+	return d, e.compare(ctx, h, &d)
+}
