@@ -5,14 +5,14 @@ SHELL := /bin/bash
 VERSION ?= $(shell git describe --tags --match 'v[0-9]*' --dirty 2>/dev/null | sed 's/^v//' | grep . || echo 0.1.0)
 COMMIT  := $(shell git rev-parse --short=12 HEAD 2>/dev/null || echo unknown)
 # Built twice from one commit, everything has the same bytes.
-MTIME   := $(shell git log -1 --format=%cI 2>/dev/null || echo 2026-01-01T00:00:00Z)
+SOURCE_DATE_EPOCH := $(shell git log -1 --format=%ct 2>/dev/null || echo 0)
 GOARCH  ?= $(shell go env GOARCH)
 LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 BUILD   := CGO_ENABLED=0 go build -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
 TOOL    := go tool -modfile=tools/go.mod
 LAB     := cd test/lab && go run ./cmd/lab
 DEB      = dist/eksnode_$(VERSION)_$(GOARCH).deb
-export VERSION GOARCH MTIME
+export VERSION GOARCH SOURCE_DATE_EPOCH
 
 .PHONY: help
 help: ## Show this
@@ -21,7 +21,7 @@ help: ## Show this
 .PHONY: demo
 demo: deb ## Boot an instance from user data on a real control plane and see it Ready (root)
 	$(LAB) deps
-	$(LAB) demo --deb $(CURDIR)/$(DEB)
+	$(LAB) demo --package $(CURDIR)/$(DEB)
 
 .PHONY: test
 test: lint test-unit test-interop test-cross test-lab ## Everything: lint, unit, race, other systems, lab (root for the lab)
@@ -83,9 +83,9 @@ fuzz: ## Every fuzz target for FUZZTIME
 	    echo "$$t ($$(dirname $$f))"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
 
 .PHONY: bench
-bench: deb ## Measure against the budgets of DESIGN: size, time, requests, memory
+bench: deb ## Measure binary size, time, metadata requests and memory against the budgets
 	$(LAB) deps
-	$(LAB) bench --deb $(CURDIR)/$(DEB) --agent $(CURDIR)/dist/eksnode-linux-$(GOARCH)
+	$(LAB) bench --package $(CURDIR)/$(DEB) --agent $(CURDIR)/dist/eksnode-linux-$(GOARCH)
 
 .PHONY: clean
 clean: ## Remove what was built here, and the lab's leftovers (not its cache)

@@ -103,11 +103,11 @@ func unbase64(raw []byte, what string) ([]byte, *unwrapError) {
 	packed := packBase64(raw)
 	out, err := base64.RawStdEncoding.DecodeString(strings.TrimRight(packed, "="))
 	if err != nil {
-		message := fmt.Sprintf("%s looks like base64 but is not: it is %d characters long", what, len(packed))
+		message := fmt.Sprintf("%s is base64 that ends in the middle, after %d characters", what, len(packed))
 		if i := strings.IndexByte(packed, '='); i >= 0 && strings.Trim(packed[i:], "=") != "" {
 			message = fmt.Sprintf("%s looks like base64 but has padding in the middle, at character %d", what, i+1)
 		}
-		return nil, &unwrapError{CodeBadEncoding, message, "encode it again as one whole, for example with: base64 -w0"}
+		return nil, &unwrapError{CodeBadEncoding, message, "give it whole; to encode, use: base64 -w0"}
 	}
 	return out, nil
 }

@@ -120,8 +120,8 @@ func (d *decoder) text(t *text) {
 	}
 	first := Pos{}
 	seen := 0
-	for _, y := range d.parseYAML(t) {
-		doc, ok := d.document(t, y)
+	for _, root := range d.roots(t) {
+		doc, ok := d.document(t, root)
 		if !ok {
 			continue
 		}
@@ -135,6 +135,18 @@ func (d *decoder) text(t *text) {
 				"a second NodeConfig document in the same text: it is merged over the one at line %d, but nodeadm reads only the first", first.Line)
 		}
 	}
+}
+
+// roots returns the documents of a text as nodes.
+func (d *decoder) roots(t *text) []*node {
+	if isJSON(t.body) {
+		return []*node{d.buildJSON(t)}
+	}
+	var roots []*node
+	for _, y := range d.parseYAML(t) {
+		roots = append(roots, d.build(t, y))
+	}
+	return roots
 }
 
 // otherUserData names what user data is when it plainly is not a NodeConfig.

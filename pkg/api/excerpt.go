@@ -45,8 +45,12 @@ func cut(line string, column int) string {
 	return line
 }
 
-// visible replaces each character that a terminal would not show in one column.
+// visible replaces each character that a terminal would not show in one column, or
+// would obey.
 func visible(s string) string {
+	if strings.IndexFunc(s, func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }) < 0 {
+		return s
+	}
 	return strings.Map(func(r rune) rune {
 		switch {
 		case r == '\t':
@@ -81,6 +85,11 @@ func hideSecrets(t *text, n int, line string) string {
 	if insideEnvironment(t, n) {
 		return hideValue(line)
 	}
+	return hideTelling(line)
+}
+
+// hideTelling blanks what looks like a secret wherever it stands.
+func hideTelling(line string) string {
 	line = secretURL.ReplaceAllString(line, "${1}"+redacted+"@")
 	return secretKey.ReplaceAllString(line, "${1}"+redacted)
 }
@@ -122,4 +131,8 @@ func insideEnvironment(t *text, n int) bool {
 	return false
 }
 
-func indentation(line string) int { return len(line) - len(strings.TrimLeft(line, " \t")) }
+// indentation counts a tab as eight columns, as most editors show it.
+func indentation(line string) int {
+	blank := line[:len(line)-len(strings.TrimLeft(line, " \t"))]
+	return len(blank) + 7*strings.Count(blank, "\t")
+}

@@ -37,8 +37,15 @@ func spec(lines ...string) string {
 	return header + "spec:\n" + indent("  ", strings.Join(lines, "\n")) + "\n"
 }
 
+// indent indents every line that is not empty.
 func indent(by, text string) string {
-	return by + strings.ReplaceAll(text, "\n", "\n"+by)
+	lines := strings.Split(text, "\n")
+	for i, l := range lines {
+		if l != "" {
+			lines[i] = by + l
+		}
+	}
+	return strings.Join(lines, "\n")
 }
 
 func render(problems []api.Problem) string {

@@ -1,6 +1,9 @@
 package api
 
-import "time"
+import (
+	"slices"
+	"time"
+)
 
 // Input is one source's bytes.
 type Input struct {
@@ -18,12 +21,12 @@ func Load(inputs []Input, o Options, now time.Time) (Merged, []Problem) {
 	var documents []Document
 	var problems []Problem
 	order := make(map[string]int, len(inputs))
-	unread := false // a source whose text could not be read as a whole
+	unread := false // a source's text, or a part of it, could not be read
 	for i, in := range inputs {
 		docs, ps := Decode(in.Name, in.Raw, o)
 		documents = append(documents, docs...)
 		problems = append(problems, ps...)
-		unread = unread || HasErrors(ps) && len(docs) == 0
+		unread = unread || slices.ContainsFunc(ps, unreadable) || HasErrors(ps) && len(docs) == 0
 		if _, ok := order[in.Name]; !ok {
 			order[in.Name] = i
 		}
@@ -37,4 +40,13 @@ func Load(inputs []Input, o Options, now time.Time) (Merged, []Problem) {
 	}
 	sortByInput(problems, order)
 	return m, problems
+}
+
+// unreadable reports whether a problem hides the rest of a text.
+func unreadable(p Problem) bool {
+	switch p.Code {
+	case CodeTooLarge, CodeBadEncoding, CodeBadMIME, CodeBadSyntax, CodeUnknownVersion:
+		return p.Severity == Error
+	}
+	return false
 }

@@ -31,6 +31,8 @@ func (d *decoder) message(whole *text) bool {
 	h, body := d.header(whole, span{start, len(whole.body)}, "")
 	at := span{body, len(whole.body)}
 	switch {
+	case h.broken:
+		d.found++
 	case h.isMultipart(), h.mediaType == "" && findDelimiter(whole.body[body:]) != "":
 		d.enterMultipart(whole, h, at, "", 1)
 	default:
@@ -55,7 +57,7 @@ type partHeader struct {
 	params    map[string]string
 	encoding  string // Content-Transfer-Encoding, lower case
 	fileName  string
-	mimeSeen  bool // there was any MIME field
+	broken    bool // has no end; was reported
 }
 
 func (h partHeader) isMultipart() bool { return strings.HasPrefix(h.mediaType, "multipart/") }
@@ -75,7 +77,7 @@ func (d *decoder) header(whole *text, s span, number string) (partHeader, int) {
 		case lines >= maxHeaderLines:
 			d.report.errorf(whole, whole.posAt(i), CodeBadMIME, "", "put a blank line between header and content",
 				"the header of %s has more than %d lines", partName(number), maxHeaderLines)
-			flush()
+			h.broken = true
 			return h, s.to
 		case name != "" && (line[0] == ' ' || line[0] == '\t'):
 			value += " " + strings.TrimSpace(line)
@@ -108,9 +110,6 @@ func (h *partHeader) set(name, value string) {
 		if _, params := parseMediaType(value); params["filename"] != "" {
 			h.fileName = params["filename"]
 		}
-	}
-	if name == "mime-version" || strings.HasPrefix(name, "content-") {
-		h.mimeSeen = true
 	}
 }
 
@@ -178,6 +177,10 @@ func (d *decoder) multipart(whole *text, s span, boundary, number string, depth 
 		sub := itoaPath(number, i+1)
 		h, body := d.header(whole, p, sub)
 		at := span{body, max(body, p.to)}
+		if h.broken {
+			d.found++
+			continue
+		}
 		if h.isMultipart() {
 			d.enterMultipart(whole, h, at, sub, depth+1)
 			continue

@@ -51,28 +51,34 @@ func editDistance(a, b string) int {
 	return prev[len(b)]
 }
 
-// suggestField says where an unknown field was probably meant to be.
-func suggestField(name, path string, s schema, parent *node) string {
+// suggestField says where an unknown field was probably meant to be. meant is the
+// path of that field if it is beyond doubt.
+func suggestField(name, path string, s schema, parent *node) (remedy, meant string) {
 	siblings := visibleFields(s)
 	for _, f := range siblings {
 		if strings.EqualFold(f, name) {
-			return "field names are case-sensitive: write " + f
+			return "field names are case-sensitive: write " + f, childPath(path, f)
+		}
+	}
+	if path == "spec.cluster" || path == "spec" {
+		if to, ok := clusterSynonyms()[strings.ToLower(name)]; ok {
+			return "write spec.cluster." + to, "spec.cluster." + to
 		}
 	}
 	best, ok := nearest(name, siblings)
 	if r := misplaced(name, path); r != "" && !(ok && editDistance(best, name) == 1) {
-		return r
+		return r, ""
 	}
 	if ok && parent.get(best) == nil {
-		return "did you mean " + best + "?"
+		return "did you mean " + best + "?", childPath(path, best)
 	}
 	if elsewhere := findField(nodeConfigSchema(), "", name); elsewhere != "" {
-		return name + " belongs at " + elsewhere + "; check the indentation"
+		return name + " belongs at " + elsewhere + "; check the indentation", elsewhere
 	}
 	if ok {
-		return "did you mean " + best + ", which is there already?"
+		return "did you mean " + best + ", which is there already?", ""
 	}
-	return "known here: " + strings.Join(siblings, ", ")
+	return "known here: " + strings.Join(siblings, ", "), ""
 }
 
 func visibleFields(s schema) []string {
@@ -111,11 +117,6 @@ func misplaced(name, path string) string {
 	inKubelet := path == "spec.kubelet"
 	if name == "featureGates" && inKubelet {
 		return "this agent's gates belong at spec.featureGates, the kubelet's own at spec.kubelet.config.featureGates"
-	}
-	if path == "spec.cluster" || path == "spec" {
-		if to, ok := clusterSynonyms()[strings.ToLower(name)]; ok {
-			return "write spec.cluster." + to
-		}
 	}
 	switch strings.ToLower(name) {
 	case "labels", "nodelabels", "node-labels":

@@ -1,5 +1,7 @@
 package api
 
+import "strings"
+
 // Origin is one value that a document gave for a field, and where.
 type Origin struct {
 	// Pos is the place of the value.
@@ -83,6 +85,8 @@ func walkNode(n *node, s schema, path string, inherited []*node, visit visitor) 
 	if s.typ == tomlType {
 		if tree := layeredTree(n); tree != nil {
 			n = tree
+		} else {
+			n = n.guarded()
 		}
 	}
 	if path != "" {
@@ -125,4 +129,15 @@ func layeredTree(n *node) *node {
 		merged = mergeFree(merged, tree)
 	}
 	return merged
+}
+
+// guarded returns a string with the secrets in it hidden, going by its lines.
+func (n *node) guarded() *node {
+	out := *n
+	lines := strings.Split(n.scalar, "\n")
+	for i, l := range lines {
+		lines[i] = hideTelling(l)
+	}
+	out.scalar = strings.Join(lines, "\n")
+	return &out
 }

@@ -115,7 +115,7 @@ func describePart(number string, h partHeader) string {
 	if number == "" {
 		s = "message"
 	}
-	s += ", " + h.mediaType
+	s += ", " + visible(h.mediaType)
 	if h.fileName != "" {
 		s += ", " + strconv.Quote(h.fileName)
 	}

@@ -106,6 +106,9 @@ func (p Pos) IsZero() bool { return p == Pos{} }
 func (p Pos) String() string {
 	s := shortSource(p.Source)
 	if p.Line > 0 {
+		if s == "" {
+			s = "input"
+		}
 		s += ":" + strconv.Itoa(p.Line)
 		if p.Column > 0 {
 			s += ":" + strconv.Itoa(p.Column)
@@ -233,6 +236,7 @@ func sortProblems(problems []Problem) {
 		return cmp.Or(
 			cmp.Compare(boolRank(a.Source == ""), boolRank(b.Source == "")),
 			cmp.Compare(a.Source, b.Source),
+			cmp.Compare(boolRank(a.Code == CodeTooManyProblems), boolRank(b.Code == CodeTooManyProblems)),
 			cmp.Compare(a.Line, b.Line),
 			cmp.Compare(a.Column, b.Column),
 			cmp.Compare(b.Severity, a.Severity),

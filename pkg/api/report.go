@@ -23,6 +23,7 @@ func (r *reporter) add(t *text, p Problem) {
 		r.leftSev = max(r.leftSev, p.Severity)
 		return
 	}
+	p.Path, p.Message, p.Remedy = visible(p.Path), visible(p.Message), visible(p.Remedy)
 	if t != nil && p.Line > 0 {
 		p.excerpt, p.excerptColumn = excerpt(t.seen(), p.Line, p.Column)
 	}

@@ -102,6 +102,7 @@ func tomlTree(n *node) (root *node, err error) {
 		return nil, &tomlError{1, 1, fmt.Sprintf("%s of TOML; at most %s are read", mebibytes(len(n.scalar)), mebibytes(maxTOMLBytes))}
 	}
 	b := &tomlBuilder{text: newText("", n.scalar), in: n.inner()}
+	b.at = cursor{t: b.text, line: 1}
 	b.parser.Reset([]byte(n.scalar))
 	b.root = &node{kind: objectNode, src: n.src, line: n.line, col: n.col}
 	b.table = b.root
@@ -124,6 +125,7 @@ func tomlTree(n *node) (root *node, err error) {
 type tomlBuilder struct {
 	parser      unstable.Parser
 	text        *text
+	at          cursor
 	in          inner
 	root, table *node
 	keys        int
@@ -136,7 +138,7 @@ func (b *tomlBuilder) key(e *unstable.Node) (parts []string, line, col int, err 
 		parts = append(parts, string(it.Node().Data))
 		offset = int(it.Node().Raw.Offset)
 	}
-	line, col = b.text.lineColumn(offset)
+	line, col = b.at.move(offset)
 	if b.keys += len(parts); b.keys > maxTOMLKeys {
 		return nil, 0, 0, &tomlError{line, col, fmt.Sprintf("more than %d keys", maxTOMLKeys)}
 	}
@@ -205,7 +207,9 @@ func (b *tomlBuilder) keyValue(table *node, e *unstable.Node, depth int) error {
 	}
 	name := parts[len(parts)-1]
 	parent := b.descend(table, parts[:len(parts)-1], line, col)
-	v.secret = secretTOMLKey(name)
+	if secretTOMLKey(name) {
+		v = v.asSecret()
+	}
 	parent.fields = append(parent.fields, field{name: name, value: v, line: line, col: col})
 	return nil
 }
@@ -251,7 +255,7 @@ func (b *tomlBuilder) value(e *unstable.Node, line, col, depth int) (*node, erro
 // registry.configs.*.auth.
 func secretTOMLKey(name string) bool {
 	switch strings.ToLower(name) {
-	case "password", "auth", "identitytoken", "registrytoken", "token", "secret":
+	case "password", "auth", "identitytoken", "registrytoken", "token", "secret", "authorization":
 		return true
 	}
 	return false

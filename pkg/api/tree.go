@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strconv"
 	"strings"
+	"unicode"
 	"unicode/utf8"
 )
 
@@ -145,7 +146,7 @@ func (n *node) show() string {
 	if err != nil {
 		return n.kind.describe()
 	}
-	return string(raw)
+	return visible(string(raw))
 }
 
 // masked is value with the secrets inside it hidden.
@@ -196,7 +197,7 @@ func (in inner) at(line, col int) (srcLine, srcCol int, exact bool) {
 // childPath appends a key to a path, in brackets if it would be mistaken for
 // several.
 func childPath(path, key string) string {
-	if key == "" || strings.ContainsAny(key, `.[]"' =/`+"\t\n") {
+	if key == "" || strings.ContainsAny(key, `.[]"' =/`) || strings.ContainsFunc(key, func(r rune) bool { return !unicode.IsPrint(r) }) {
 		return path + "[" + strconv.Quote(key) + "]"
 	}
 	if path == "" {

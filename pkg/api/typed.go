@@ -193,13 +193,30 @@ func (y *typer) environment(n *node, path string) *node {
 		if vars.kind == nullNode {
 			return nil
 		}
-		return y.mapOf(vars, at, "a mapping of variables to values", func(v *node, at string) *node {
+		return y.mapOf(y.withoutAssignments(vars, at), at, "a mapping of variables to values", func(v *node, at string) *node {
 			if v.kind == nullNode {
 				v.kind = stringNode
 			}
 			return y.str(v, at)
 		})
 	})
+}
+
+// withoutAssignments leaves out variables whose name holds "=": what follows it is
+// a value in the wrong place, which must not show as a name would.
+func (y *typer) withoutAssignments(vars *node, path string) *node {
+	out := *vars
+	out.fields = nil
+	for _, f := range vars.fields {
+		name, _, wrong := strings.Cut(f.name, "=")
+		if !wrong {
+			out.fields = append(out.fields, f)
+			continue
+		}
+		y.d.report.errorf(y.t, y.t.pos(f.line, f.col), CodeInvalidValue, path, "write NAME: value",
+			"%s is followed by \"=\" and not by a colon", quoteName(name))
+	}
+	return &out
 }
 
 // asSecret returns a copy of a value in which all scalars are secret.
@@ -252,15 +269,19 @@ func (y *typer) free(n *node, path string) *node {
 	}
 }
 
-// unknown reports a field that the schema does not have.
+// unknown reports a field that the schema does not have. The field that was meant
+// is then not reported as missing as well.
 func (y *typer) unknown(parent *node, f field, s schema, path string) {
+	remedy, meant := suggestField(f.name, path, s, parent)
 	p := Problem{
 		Severity: Error, Code: CodeUnknownField, Pos: y.t.pos(f.line, f.col), Path: path,
-		Message: "unknown field " + quoteName(f.name), Remedy: suggestField(f.name, path, s, parent),
+		Message: "unknown field " + quoteName(f.name), Remedy: remedy,
 	}
 	if y.d.options.UnknownFieldsAreWarnings {
 		p.Severity = Warning
 		p.Message += " is ignored"
+	} else if meant != "" {
+		y.rejected[meant] = true
 	}
 	y.d.report.add(y.t, p)
 }

@@ -34,11 +34,12 @@ func readCA(s string) (bundle []byte, problem, remedy string) {
 	}
 	bundle, err := decodeCA(s)
 	if err != nil {
+		packed := packBase64([]byte(s))
 		var at base64.CorruptInputError
-		if errors.As(err, &at) && int(at) < len(packBase64([]byte(s))) {
+		if errors.As(err, &at) && strings.IndexFunc(strings.TrimRight(packed, "="), notBase64) >= 0 {
 			return nil, fmt.Sprintf("not valid base64, from character %d on", int64(at)+1), encode
 		}
-		return nil, "not valid base64: it ends too early", "it was cut off; " + encode
+		return nil, fmt.Sprintf("the base64 ends in the middle, after %d characters", len(packed)), "it was cut off: give it whole"
 	}
 	if inner, err := decodeCA(string(bundle)); err == nil && strings.Contains(string(inner), "-----BEGIN") {
 		return nil, "base64 was applied twice", encode

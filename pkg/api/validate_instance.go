@@ -17,11 +17,11 @@ func (c *checker) instance() {
 func (c *checker) localStorage() {
 	const base = "spec.instance.localStorage"
 	if n := c.at("spec", "instance", "localStorage", "strategy"); !n.empty() {
-		c.enum(n, base+".strategy", localStorageStrategies())
+		c.enum(n, base+".strategy", localStorageStrategies(), "") // nodeadm takes any case
 	}
 	if list := c.at("spec", "instance", "localStorage", "disabledMounts"); list != nil {
 		for i, n := range list.items {
-			c.enum(n, itemPath(base+".disabledMounts", i), disabledMounts())
+			c.enum(n, itemPath(base+".disabledMounts", i), disabledMounts(), "nodeadm would ignore it")
 		}
 	}
 	n := c.at("spec", "instance", "localStorage", "mountPath")
@@ -35,7 +35,7 @@ func (c *checker) localStorage() {
 	case !strings.HasPrefix(p, "/"):
 		c.fail(n, at, orTemplate(p, "write a path from the root, such as "+DefaultMountPath), "%s is not an absolute path", quoteName(p))
 	case slices.Contains(strings.Split(p, "/"), ".."):
-		c.fail(n, at, "write "+path.Clean(p), "%s holds \"..\"", quoteName(p))
+		c.fail(n, at, "write the directory that is meant", "%s holds \"..\"", quoteName(p))
 	case path.Clean(p) == "/":
 		c.fail(n, at, "write a directory, such as "+DefaultMountPath, "local disks cannot be mounted over the root directory")
 	case path.Clean(p) != strings.TrimSuffix(p, "/"):
@@ -43,15 +43,18 @@ func (c *checker) localStorage() {
 	}
 }
 
-// enum checks a value against the known ones. Only the case may differ.
-func (c *checker) enum(n *node, at string, known []string) {
+// enum checks a value against the known ones. Only the case may differ; if that
+// matters to others, otherCase says how.
+func (c *checker) enum(n *node, at string, known []string, otherCase string) {
 	if slices.Contains(known, n.scalar) {
 		return
 	}
 	best, ok := nearest(n.scalar, known)
 	switch {
 	case ok && strings.EqualFold(best, n.scalar):
-		c.warn(n, at, "write "+best, "%s is read as %s, but nodeadm may not know it", quoteName(n.scalar), best)
+		if otherCase != "" {
+			c.warn(n, at, "write "+best, "%s is read as %s, but %s", quoteName(n.scalar), best, otherCase)
+		}
 	case ok:
 		c.fail(n, at, "did you mean "+best+"?", "unknown value %s; known are %s", quoteName(n.scalar), strings.Join(known, ", "))
 	default:
@@ -79,13 +82,13 @@ func (c *checker) environment() {
 			c.keyFail(service, base, "write the name of a systemd service without .service, or "+EnvironmentDefault,
 				"%s is no name of a service", quoteName(service.name))
 		case strings.HasSuffix(service.name, ".service"):
-			c.warn(service.value, at, "write "+strings.TrimSuffix(service.name, ".service"), "the name of a service is written without .service")
+			c.report.warnf(service.value.src, service.value.src.pos(service.line, service.col), CodeSuspiciousValue, at,
+				"write "+strings.TrimSuffix(service.name, ".service"), "the name of a service is written without .service")
 		}
 		for _, v := range service.value.fields {
 			if !variableNameForm.MatchString(v.name) {
-				name, _, _ := strings.Cut(v.name, "=") // what follows may be a secret
-				c.keyFail(v, at, "names have letters, digits and underscores, and do not begin with a digit; write NAME: value",
-					"%s is no name of an environment variable", quoteName(name))
+				c.keyFail(v, at, "names have letters, digits and underscores, and do not begin with a digit",
+					"%s is no name of an environment variable", quoteName(v.name))
 				continue
 			}
 			if strings.ContainsAny(v.value.scalar, "\n\r") {

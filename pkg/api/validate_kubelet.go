@@ -167,7 +167,8 @@ func (c *checker) repeatedLabels(flags []flag) {
 		if f.name != "node-labels" {
 			continue
 		}
-		for _, pair := range strings.Split(f.value, ",") {
+		// Quotes around the whole value, as Karpenter writes them, are systemd's to remove.
+		for _, pair := range strings.Split(strings.Trim(f.value, `"'`), ",") {
 			key, value, _ := strings.Cut(pair, "=")
 			if key = strings.TrimSpace(key); key == "" {
 				continue

@@ -2,13 +2,10 @@ package api
 
 import (
 	"strings"
-
-	"go.yaml.in/yaml/v3"
 )
 
-// document reads one YAML document. It returns false if there is none to keep.
-func (d *decoder) document(t *text, y *yaml.Node) (Document, bool) {
-	root := d.build(t, y)
+// document reads one document. It returns false if there is none to keep.
+func (d *decoder) document(t *text, root *node) (Document, bool) {
 	if root == nil || root.kind == nullNode || root.kind == badNode {
 		return Document{}, false
 	}

@@ -42,9 +42,26 @@ func writeJSON(b *bytes.Buffer, n *node) {
 	}
 }
 
+// jsonString writes a string as encoding/json does, and escapes what a YAML parser
+// that reads JSON would refuse or take for a line break.
 func jsonString(s string) []byte {
 	raw, _ := json.Marshal(s) // strings cannot fail
-	return raw
+	if bytes.IndexFunc(raw, yamlUnsafe) < 0 {
+		return raw
+	}
+	var b bytes.Buffer
+	for _, r := range string(raw) {
+		if yamlUnsafe(r) {
+			fmt.Fprintf(&b, `\u%04x`, r)
+			continue
+		}
+		b.WriteRune(r)
+	}
+	return b.Bytes()
+}
+
+func yamlUnsafe(r rune) bool {
+	return r >= 0x7f && r <= 0x9f || r == 0xfeff || r == 0xfffe || r == 0xffff
 }
 
 // writeYAML writes a mapping or list as a block, each line indented. If inline,

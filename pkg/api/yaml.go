@@ -2,6 +2,7 @@ package api
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"math/big"
 	"regexp"
@@ -72,6 +73,12 @@ func (d *decoder) build(t *text, y *yaml.Node) *node {
 	return n
 }
 
+func tooManyValues() string {
+	return fmt.Sprintf("there are more than %d values, aliases counted each time", maxValues)
+}
+
+func tooDeep() string { return fmt.Sprintf("values are nested more than %d levels deep", maxDepth) }
+
 func (b *builder) stop(y *yaml.Node, remedy, format string, args ...any) *node {
 	if !b.stopped {
 		b.stopped = true
@@ -87,10 +94,10 @@ func (b *builder) node(y *yaml.Node, depth int) *node {
 		return nil
 	}
 	if b.values--; b.values < 0 {
-		return b.stop(y, "write values out in place of aliases, and fewer of them", "there are more than %d values, aliases counted each time", maxValues)
+		return b.stop(y, "write values out in place of aliases, and fewer of them", "%s", tooManyValues())
 	}
 	if depth > maxDepth {
-		return b.stop(y, "", "values are nested more than %d levels deep", maxDepth)
+		return b.stop(y, "", "%s", tooDeep())
 	}
 	switch y.Kind {
 	case yaml.DocumentNode:
@@ -146,7 +153,7 @@ func (b *builder) mapping(y *yaml.Node, depth int) *node {
 		b.bytes -= len(key.Value)
 		f := field{name: key.Value, value: b.node(value, depth+1), line: key.Line, col: key.Column}
 		if first, ok := index[f.name]; ok {
-			b.duplicate(at, f.name, n.fields[first].line)
+			b.d.duplicate(b.t, at, f.name, n.fields[first].line)
 			if f.value != nil {
 				n.fields[first].value = f.value
 			}
@@ -163,13 +170,15 @@ func (b *builder) mapping(y *yaml.Node, depth int) *node {
 	return n
 }
 
-func (b *builder) duplicate(at Pos, name string, first int) {
-	report := b.d.report.errorf
-	if b.d.options.UnknownFieldsAreWarnings {
-		report = b.d.report.warnf
+// duplicate reports a key that its mapping has already, at line first of t.
+func (d *decoder) duplicate(t *text, at Pos, name string, first int) {
+	report := d.report.errorf
+	if d.options.UnknownFieldsAreWarnings {
+		report = d.report.warnf
 	}
-	report(b.t, at, CodeDuplicateKey, "", "keep one of them; most readers silently take the last",
-		"the key %s is written twice in the same mapping, first on line %d", quoteName(name), b.t.pos(first, 0).Line)
+	name, _, _ = strings.Cut(name, "=") // what follows may be a secret
+	report(t, at, CodeDuplicateKey, "", "keep one of them; most readers silently take the last",
+		"the key %s is written twice in the same mapping, first on line %d", quoteName(name), t.pos(first, 0).Line)
 }
 
 // mergeKey adds the fields of a YAML merge key (<<) that the mapping itself does
@@ -224,7 +233,7 @@ func (b *builder) scalar(y *yaml.Node) *node {
 		n.kind = numberNode
 		number, ok := jsonNumber(y.Value)
 		if !ok {
-			b.d.report.errorf(b.t, at, CodeWrongType, "", "write a finite number", "%q is not a number that JSON can hold", y.Value)
+			b.d.report.errorf(b.t, at, CodeWrongType, "", "write a finite number", "the value is not a number that JSON can hold")
 			return b.at(y, badNode)
 		}
 		n.scalar = number

@@ -53,10 +53,11 @@ func tabIndent(t *text, near int) (line, count int) {
 func abs(n int) int { return max(n, -n) }
 
 // explain translates the parser's causes. The parser names only a line, and often
-// the one before or after; the column is found by looking for what the cause is
+// the one before or after; the place is found by looking for what the cause is
 // about.
 func explain(t *text, line int, cause string) (at, col int, message, remedy string) {
 	has := func(s string) bool { return strings.Contains(cause, s) }
+	here := firstColumn(t.line(line))
 	switch {
 	case has("cannot start any token"):
 		for _, n := range []int{line, line + 1, line - 1} {
@@ -64,35 +65,43 @@ func explain(t *text, line int, cause string) (at, col int, message, remedy stri
 				return n, col, "a value cannot start with " + strconv.Quote(c), "put the value in quotes"
 			}
 		}
+	case has("unknown anchor"):
+		name := strings.Trim(strings.TrimSuffix(strings.TrimPrefix(cause, "unknown anchor "), " referenced"), "'")
+		at, col = find(t, regexp.MustCompile(`(?:^|[\s\[,{])(\*`+regexp.QuoteMeta(name)+`)`))
+		return at, col, "the alias *" + name + " names nothing", "a value that starts with * must be in quotes"
+	case has("could not find expected ':'"):
+		return line, here, "a key without a colon, or text that continues at the wrong indentation", "write key: value, and indent the lines of a text block deeper than its key"
+	case has("found unexpected end of stream"), has("found unexpected document indicator"):
+		if i := strings.IndexAny(t.line(line), "\"'"); i >= 0 {
+			here = utf8.RuneCountInString(t.line(line)[:i]) + 1
+		}
+		return line, here, "a quoted text is not closed before the document ends", "close the quotes"
+	case has("expected ',' or"), has("expected node content"), has("while parsing a flow"):
+		if at, col, message = unbalanced(t); message != "" {
+			return at, col, message, "check the brackets"
+		}
+		return line, here, "a list or mapping in brackets is not continued properly here", "check for a missing or superfluous comma or value"
+	case has("expected <document start>"):
+		return line, here, "there is something after the end of the document", "remove it; documents are divided by a line of three hyphens"
+	case has("control characters are not allowed"):
+		at, col = controlCharacter(t)
+		return at, col, "the text holds a control character", "remove it"
+	case has("exceeded max depth"):
+		return line, 0, "values are nested too deep", ""
 	case has("mapping values are not allowed"):
 		for _, n := range []int{line, line + 1} {
 			if col := secondColon(t.line(n)); col > 0 {
 				return n, col, "there is a second \": \" in this line", "put the value in quotes"
 			}
 		}
-		return line, firstColumn(t.line(line)), "a mapping cannot start here", "check the indentation of this line and the one above it"
-	case has("unknown anchor"):
-		name := strings.Trim(strings.TrimSuffix(strings.TrimPrefix(cause, "unknown anchor "), " referenced"), "'")
-		col := runeIndex(t.line(line), "*"+name)
-		return line, col, "the alias *" + name + " names nothing", "a value that starts with * must be in quotes"
-	case has("could not find expected ':'"):
-		return line, firstColumn(t.line(line)), "a key without a colon, or text that continues at the wrong indentation", "write key: value, and indent the lines of a text block deeper than its key"
-	case has("found unexpected end of stream"), has("found unexpected document indicator"):
-		return line, firstColumn(t.line(line)), "a quoted text is not closed before the document ends", "close the quotes"
-	case has("did not find expected ',' or"):
-		return line, firstColumn(t.line(line)), "a list or mapping in brackets is not continued properly here", "check for a missing comma or closing bracket above"
-	case has("did not find expected '-' indicator"):
-		return line, firstColumn(t.line(line)), "the lines of a list are not indented alike", "give every \"- \" of the list the same indentation"
-	case has("did not find expected key"), has("block mapping"), has("did not find expected <document start>"):
-		return line, firstColumn(t.line(line)), "this line or the one above is not indented like its neighbours", "give the keys of one mapping the same indentation, in spaces"
-	case has("did not find expected node content"):
-		return line, firstColumn(t.line(line)), "a value is missing", "check the brackets and commas of this line"
-	case has("exceeded max depth"):
-		return line, 0, "values are nested too deep", ""
-	case has("control characters are not allowed"):
-		return line, 0, "the text holds a control character", "remove it"
+		fallthrough
+	case has("expected key"), has("block mapping"), has("expected '-' indicator"):
+		if at := misindented(t); at > 0 {
+			return at, firstColumn(t.line(at)), "this line is not indented like its neighbours", "give the keys of one mapping, and the items of one list, the same indentation in spaces"
+		}
+		return line, here, "a key or list item was expected here", "check the indentation and the quotes of this line and the one above"
 	}
-	return line, firstColumn(t.line(line)), "not valid YAML: " + cause, ""
+	return line, here, "not valid YAML: " + cause, ""
 }
 
 // badStart finds a value that starts with a character YAML reserves.
@@ -129,12 +138,4 @@ func secondColon(s string) int {
 // firstColumn returns the column of the first character that is not blank.
 func firstColumn(s string) int {
 	return utf8.RuneCountInString(s[:len(s)-len(strings.TrimLeft(s, " \t"))]) + 1
-}
-
-func runeIndex(s, sub string) int {
-	i := strings.Index(s, sub)
-	if i < 0 {
-		return firstColumn(s)
-	}
-	return utf8.RuneCountInString(s[:i]) + 1
 }

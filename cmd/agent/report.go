@@ -1,0 +1,162 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/eksnode/eksnode/pkg/bootstrap"
+	"github.com/eksnode/eksnode/pkg/health"
+)
+
+// verdict is the outcome of a run in one line.
+func verdict(r bootstrap.Report, configOnly bool, now time.Time) string {
+	who := r.Node.Name
+	if who == "" {
+		who = "node"
+	}
+	took := round(r.Took(now))
+	switch {
+	case r.Result == bootstrap.Running:
+		return fmt.Sprintf("eksnode: %s: %s for %s", who, r.Doing, took)
+	case r.Result == bootstrap.Broken:
+		line := fmt.Sprintf("eksnode: %s: FAILED after %s: %s: %s", who, took, r.Error.Code, oneLine(r.Error.Message))
+		if r.Error.Remedy != "" {
+			line += " | remedy: " + oneLine(r.Error.Remedy)
+		}
+		return line
+	case configOnly:
+		return fmt.Sprintf("eksnode: %s: configured in %s", who, took)
+	case len(r.Findings) > 0:
+		return fmt.Sprintf("eksnode: %s: Ready in cluster %s after %s", who, r.Node.Cluster, took)
+	}
+	return fmt.Sprintf("eksnode: %s: %s done in %s", who, r.Command, took)
+}
+
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
+
+// round shows times as people compare them.
+func round(d time.Duration) time.Duration {
+	switch {
+	case d >= 10*time.Second:
+		return d.Round(100 * time.Millisecond)
+	case d >= 10*time.Millisecond:
+		return d.Round(time.Millisecond)
+	}
+	return d.Round(10 * time.Microsecond)
+}
+
+// printReport shows a report as text.
+func printReport(w io.Writer, r bootstrap.Report, now time.Time) error {
+	p := &printer{w: w}
+	p.line("%s", strings.TrimPrefix(verdict(r, false, now), "eksnode: "))
+	p.line("")
+	p.table(
+		row("node", r.Node.Name, r.Node.NameSource), row("cluster", r.Node.Cluster),
+		row("instance", r.Node.InstanceID, r.Node.Type, r.Node.Zone),
+		row("kubelet", r.Node.Kubelet), row("containerd", r.Node.Containerd),
+		row("config from", strings.Join(r.Sources, ", ")),
+		row("started", r.Started.UTC().Format(time.RFC3339)),
+	)
+	p.line("\nPhases")
+	var rows [][]string
+	for _, ph := range r.Phases {
+		rows = append(rows, []string{"  " + ph.Name, round(ph.Took).String(), ph.Detail})
+	}
+	if r.Doing != "" {
+		rows = append(rows, []string{"  " + r.Doing, "…", ""})
+	}
+	p.table(rows...)
+	p.findings(r.Findings)
+	for _, c := range r.ConfigProblems {
+		p.line("  %s", c.String())
+	}
+	for _, f := range r.FactProblems {
+		p.line("  fact missing: %s: %s", f.Fact, f.Message)
+	}
+	if r.Error != nil {
+		p.line("\nFailed with %s\n  %s", r.Error.Code, strings.ReplaceAll(r.Error.Message, "\n", "\n  "))
+		if r.Error.Remedy != "" {
+			p.line("  remedy: %s", r.Error.Remedy)
+		}
+	}
+	return p.err
+}
+
+// printer keeps the first error of many writes.
+type printer struct {
+	w   io.Writer
+	err error
+}
+
+func (p *printer) line(format string, args ...any) {
+	if p.err == nil {
+		_, p.err = fmt.Fprintf(p.w, format+"\n", args...)
+	}
+}
+
+func (p *printer) table(rows ...[]string) {
+	if p.err != nil {
+		return
+	}
+	tw := tabwriter.NewWriter(p.w, 0, 0, 2, ' ', 0)
+	for _, r := range rows {
+		if r != nil {
+			fmt.Fprintln(tw, strings.TrimRight(strings.Join(r, "\t"), "\t"))
+		}
+	}
+	p.err = tw.Flush()
+}
+
+func (p *printer) findings(all []health.Finding) {
+	if len(all) == 0 {
+		return
+	}
+	p.line("\nChecks")
+	var rows [][]string
+	for _, f := range all {
+		rows = append(rows, []string{"  " + string(f.Status), f.Check, round(f.Took).String(), oneLine(f.Seen)})
+	}
+	p.table(rows...)
+}
+
+// row is a labelled line; nil when it has nothing to say.
+func row(label string, values ...string) []string {
+	var said []string
+	for _, v := range values {
+		if v != "" {
+			said = append(said, v)
+		}
+	}
+	if len(said) == 0 {
+		return nil
+	}
+	return []string{label, strings.Join(said, "  ")}
+}
+
+// progress shows phases as they go on a terminal; elsewhere the log does.
+func (a *app) progress() func(bootstrap.Report) {
+	f, ok := a.stdout.(*os.File)
+	if !ok || !isTerminal(f) {
+		return nil
+	}
+	shown := 0
+	return func(r bootstrap.Report) {
+		for ; shown < len(r.Phases); shown++ {
+			ph := r.Phases[shown]
+			fmt.Fprintf(f, "\r\033[K%-8s %8s  %s\n", ph.Name, round(ph.Took), ph.Detail)
+		}
+		if r.Doing != "" {
+			fmt.Fprintf(f, "\r\033[K%-8s …", r.Doing)
+		}
+	}
+}
+
+// isTerminal reports whether f is a character device that is not the null device.
+func isTerminal(f *os.File) bool {
+	info, err := f.Stat()
+	return err == nil && info.Mode()&os.ModeCharDevice != 0 && f.Name() != os.DevNull
+}

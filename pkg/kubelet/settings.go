@@ -1,0 +1,168 @@
+package kubelet
+
+import (
+	"errors"
+	"fmt"
+	"strconv"
+
+	"github.com/eksnode/eksnode/pkg/fault"
+	"github.com/eksnode/eksnode/pkg/node"
+)
+
+// The Kubernetes minors that this version of the agent knows the settings of.
+const (
+	oldestMinor = 29
+	newestMinor = 37
+)
+
+// Settings is everything that is decided about kubelet: plain data, from which
+// the files follow without another decision.
+type Settings struct {
+	Version node.Version `json:"version"`
+	// NodeName, NodeIP and ProviderID are who the node says it is.
+	NodeName   string `json:"nodeName"`
+	NodeIP     string `json:"nodeIP"`
+	ProviderID string `json:"providerID"`
+	// Region and TokenCluster are what a token is asked for: TokenCluster is
+	// the cluster's name, or its id on Outposts.
+	Region       string `json:"region"`
+	TokenCluster string `json:"tokenCluster"`
+	// Bootstrap says that the token only serves to get a client certificate,
+	// with which kubelet then goes on: local clusters on Outposts.
+	Bootstrap  bool   `json:"bootstrap,omitempty"`
+	ClusterDNS string `json:"clusterDNS"`
+	MaxPods    int    `json:"maxPods"`
+	// Reserved is kubeReserved: cpu, memory, ephemeral-storage.
+	Reserved     Reserved        `json:"reserved"`
+	FeatureGates map[string]bool `json:"featureGates"`
+	// ShutdownGracePeriod and its part for critical pods are durations as
+	// kubelet writes them; empty leaves graceful shutdown off.
+	ShutdownGracePeriod             string `json:"shutdownGracePeriod,omitempty"`
+	ShutdownGracePeriodCriticalPods string `json:"shutdownGracePeriodCriticalPods,omitempty"`
+	// ImageServiceEndpoint is set where images are pulled by another service
+	// than containerd.
+	ImageServiceEndpoint string `json:"imageServiceEndpoint,omitempty"`
+	// Flags is kubelet's command line in its final order.
+	Flags []string `json:"flags"`
+	// DropInByEnvironment is set for a kubelet that reads its drop-in folder
+	// only when an environment variable says so.
+	DropInByEnvironment bool `json:"dropInByEnvironment,omitempty"`
+	// Why tells where the values come from, Notes what a person may want to
+	// know and nothing else would say.
+	Why   []node.Reason `json:"why"`
+	Notes []string      `json:"notes,omitempty"`
+}
+
+// Reserved is what kubelet keeps for itself and the runtime, as Kubernetes
+// quantities.
+type Reserved struct {
+	CPU              string `json:"cpu"`
+	EphemeralStorage string `json:"ephemeral-storage"`
+	Memory           string `json:"memory"`
+}
+
+// Decide decides everything about kubelet. It returns all that is wrong with
+// the input at once, each as a fault.
+func Decide(in node.Input) (Settings, error) {
+	d := decider{in: in}
+	d.version()
+	d.identity()
+	d.network()
+	d.pods()
+	d.reserve()
+	d.toggles()
+	d.flags()
+	if len(d.errs) > 0 {
+		return Settings{}, errors.Join(d.errs...)
+	}
+	return d.s, nil
+}
+
+// decider gathers settings and the reasons why there are none.
+type decider struct {
+	in   node.Input
+	s    Settings
+	errs []error
+}
+
+func (d *decider) fail(err error) {
+	if err != nil {
+		d.errs = append(d.errs, err)
+	}
+}
+
+func (d *decider) because(setting, value, from string) {
+	d.s.Why = append(d.s.Why, node.Reason{Setting: setting, Value: value, From: from})
+}
+
+func (d *decider) note(format string, args ...any) {
+	d.s.Notes = append(d.s.Notes, fmt.Sprintf(format, args...))
+}
+
+// fact returns a fact that kubelet cannot be set up without.
+func (d *decider) fact(name, value string) string {
+	v, err := d.in.Fact(name, value)
+	d.fail(err)
+	return v
+}
+
+func (d *decider) version() {
+	v, err := d.in.VersionFact("kubelet", d.in.Versions.Kubelet)
+	d.fail(err)
+	d.s.Version = v
+	switch {
+	case err != nil:
+	case !v.AtLeast(1, oldestMinor):
+		d.note("kubelet %s is older than 1.%d, the oldest that this agent is made for", v, oldestMinor)
+	case v.AtLeast(1, newestMinor+1):
+		d.note("kubelet %s is newer than 1.%d; it gets the settings of 1.%d", v, newestMinor, newestMinor)
+	}
+}
+
+func (d *decider) identity() {
+	instance, cluster := d.in.Instance, d.in.Config.Spec.Cluster
+	d.s.NodeName = d.fact("instance.nodeName", instance.NodeName)
+	d.because("nodeName", d.s.NodeName, instance.NodeNameSource)
+
+	zone, id := d.fact("instance.zone", instance.Zone), d.fact("instance.id", instance.ID)
+	d.s.ProviderID = "aws:///" + zone + "/" + id
+	d.because("providerID", d.s.ProviderID, "zone and id of the instance")
+
+	d.s.Region = d.fact("instance.region", instance.Region)
+	d.s.TokenCluster = cluster.Name
+	if cluster.EnableOutpost != nil && *cluster.EnableOutpost {
+		d.s.Bootstrap, d.s.TokenCluster = true, cluster.ID
+		d.note("local cluster on Outposts: the address of %s is not kept in /etc/hosts, so the node finds its API server by DNS alone", cluster.APIServerEndpoint)
+	}
+	if d.s.TokenCluster == "" {
+		d.fail(fault.New(fault.ConfigInvalid, "Set spec.cluster.name, and on Outposts spec.cluster.id.", errors.New("cannot make a kubeconfig: the cluster has no name")))
+	}
+}
+
+// toggles sets what depends on the version of Kubernetes alone. The minors are
+// those of nodeadm.
+func (d *decider) toggles() {
+	v := d.s.Version
+	d.s.FeatureGates = map[string]bool{"RotateKubeletServerCertificate": true}
+	if v.AtLeast(1, 33) {
+		d.s.FeatureGates["DynamicResourceAllocation"] = true
+	}
+	if v.AtLeast(1, 34) {
+		d.s.FeatureGates["MutableCSINodeAllocatableCount"] = true
+		d.s.ShutdownGracePeriod, d.s.ShutdownGracePeriodCriticalPods = "2m30s", "30s"
+	}
+	d.s.DropInByEnvironment = d.hasDropIn() && !v.AtLeast(1, 30)
+
+	on, why := d.in.FastImagePull()
+	if on {
+		d.s.ImageServiceEndpoint = "unix://" + d.in.Layout.SOCISocket
+		d.because("imageServiceEndpoint", d.s.ImageServiceEndpoint, "feature gate FastImagePull")
+	} else if why != "" {
+		d.note("feature gate FastImagePull has no effect: %s", why)
+	}
+}
+
+// hasDropIn reports whether the user has a part in kubelet's configuration.
+func (d *decider) hasDropIn() bool { return len(d.in.Config.Spec.Kubelet.Config) > 0 }
+
+func itoa(i int) string { return strconv.Itoa(i) }

@@ -1,0 +1,115 @@
+// Package ec2 is the platform of instances in Amazon EC2 whose host is a Linux
+// with systemd: Amazon Linux 2023 images made for EKS, and others that bring
+// kubelet and containerd.
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+
+	"golang.org/x/net/http/httpproxy"
+
+	"github.com/eksnode/eksnode/pkg/api"
+	"github.com/eksnode/eksnode/pkg/aws/awsconfig"
+	"github.com/eksnode/eksnode/pkg/aws/ec2"
+	"github.com/eksnode/eksnode/pkg/aws/imds"
+	"github.com/eksnode/eksnode/pkg/containerd"
+	"github.com/eksnode/eksnode/pkg/credential"
+	"github.com/eksnode/eksnode/pkg/kubelet"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/platform"
+	"github.com/eksnode/eksnode/pkg/tuning"
+)
+
+// userData is the URI of the instance's user data.
+const userData = "imds://user-data"
+
+// Options are what the platform takes from outside.
+type Options struct {
+	// Getenv reads the environment: the SDK's variables for endpoints.
+	Getenv func(string) string
+	// Log hears what is waited for.
+	Log *slog.Logger
+}
+
+// New returns the platform. It sends nothing; the error is about an endpoint
+// in the environment that cannot be one.
+func New(o Options) (platform.Platform, error) {
+	settings := imds.OptionsFromEnv(o.Getenv)
+	settings.Log = o.Log
+	client, err := imds.New(settings)
+	if err != nil {
+		return platform.Platform{}, err
+	}
+	p := &place{imds: client, layout: node.AL2023(), log: o.Log}
+	p.ec2 = p.askEC2
+	return platform.Platform{
+		Name:   "ec2",
+		Layout: p.layout,
+		// The folders come after the user data, so that an image's or an
+		// administrator's drop-in wins; the second is nodeadm's.
+		DefaultSources: []string{userData, "file:///etc/eks/nodeadm.d", "file:///etc/eksnode/config.d"},
+		Source:         p.source,
+		Gather:         p.gather,
+		Components:     []node.Component{tuning.Component(), containerd.Component(), credential.Component(), kubelet.Component()},
+		Host:           p.host,
+		Checks:         p.checks,
+	}, nil
+}
+
+// place is what the platform's functions share.
+type place struct {
+	imds   *imds.Client
+	layout node.Layout
+	log    *slog.Logger
+	// ec2 opens the EC2 API; a field so that tests can answer in its place.
+	ec2 func(ctx context.Context, config api.NodeConfig, region string) (EC2, error)
+}
+
+// source opens imds:// URIs. nodeadm ignores what stands after the scheme.
+func (p *place) source(uri string) (platform.Source, bool) {
+	if !strings.HasPrefix(uri, "imds://") {
+		return platform.Source{}, false
+	}
+	return platform.Source{Name: userData, Read: func(ctx context.Context) ([]platform.Text, error) {
+		body, ok, err := p.imds.UserData(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("cannot read the user data: %w", err)
+		}
+		if !ok {
+			return nil, nil
+		}
+		return []platform.Text{{Name: userData, Body: body}}, nil
+	}}, true
+}
+
+func (p *place) askEC2(ctx context.Context, config api.NodeConfig, region string) (EC2, error) {
+	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: region, IMDS: p.imds, Proxy: proxy(config), Log: p.log})
+	if err != nil {
+		return nil, err
+	}
+	return ec2.New(cfg, ec2.Options{Within: ec2Deadline, Log: p.log}), nil
+}
+
+// proxy chooses proxies by the environment that the configuration gives to
+// every service of the machine, so that the agent goes the way that kubelet
+// will go. Without such settings it is nil: the agent's own environment.
+func proxy(config api.NodeConfig) func(*http.Request) (*url.URL, error) {
+	env := config.Spec.Instance.Environment[api.EnvironmentDefault]
+	get := func(name string) string {
+		if v, ok := env[name]; ok {
+			return v.Reveal()
+		}
+		return env[strings.ToLower(name)].Reveal()
+	}
+	c := httpproxy.Config{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
+	if c.HTTPProxy == "" && c.HTTPSProxy == "" {
+		return nil
+	}
+	choose := c.ProxyFunc()
+	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
+}

@@ -1,0 +1,4 @@
+package console
+
+// flags has nothing for Windows, which has no console device.
+const flags = 0

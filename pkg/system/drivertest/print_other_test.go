@@ -1,0 +1,7 @@
+//go:build !linux
+
+package drivertest_test
+
+import "io/fs"
+
+func identity(fs.FileInfo) string { return "" }

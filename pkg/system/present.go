@@ -1,0 +1,104 @@
+package system
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/system/rootfs"
+)
+
+// unitDirs are where unit files are, by falling precedence (systemd.unit(5)).
+// Those of generators are left out: they come after the agent has looked.
+func unitDirs() []string {
+	return []string{
+		"/etc/systemd/system",
+		"/run/systemd/system",
+		"/usr/local/lib/systemd/system",
+		"/usr/lib/systemd/system",
+		"/lib/systemd/system",
+	}
+}
+
+// iptablesDirs are where distributions put iptables.
+func iptablesDirs() []string {
+	return []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin"}
+}
+
+// sociUnit is the snapshotter's unit on EKS images (awslabs/amazon-eks-ami).
+const sociUnit = "soci-snapshotter.service"
+
+// Present tells what the machine under root brings of itself. What the agent
+// owns does not count: a unit file that it wrote on an earlier run is not the
+// image's. The error joins everything that could not be looked at; what it
+// concerns counts as not present.
+func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present, error) {
+	p := presence{root: root, owned: map[string]bool{}}
+	for _, o := range owned {
+		if o.ID.Kind == host.KindFile || o.ID.Kind == host.KindLink {
+			p.owned[o.ID.Name] = true
+		}
+	}
+	present := node.Present{
+		KubeletUnit:     p.unit(l.KubeletUnit),
+		ContainerdUnit:  p.unit(l.ContainerdUnit),
+		SOCISnapshotter: p.unit(sociUnit),
+		NvidiaRuntime:   p.program(l.NvidiaRuntime),
+		ECRProvider:     p.program(l.ImageCredentialProvider),
+		SandboxArchive:  p.file(l.SandboxArchive) != nil,
+	}
+	for _, dir := range iptablesDirs() {
+		if name := path.Join(dir, "iptables"); present.Iptables == "" && p.program(name) {
+			present.Iptables = name
+		}
+	}
+	return present, errors.Join(p.errs...)
+}
+
+// presence looks at paths and collects what it could not look at.
+type presence struct {
+	root  rootfs.Root
+	owned map[string]bool
+	errs  []error
+}
+
+// file returns what name leads to when that is a regular file of someone
+// else's, otherwise nil.
+func (p *presence) file(name string) fs.FileInfo {
+	if name == "" || p.owned[name] {
+		return nil
+	}
+	fi, err := p.root.Stat(name)
+	switch {
+	case rootfs.Absent(err):
+		return nil
+	case err != nil:
+		p.errs = append(p.errs, fmt.Errorf("cannot tell whether the machine has %s: %w", name, err))
+		return nil
+	case !fi.Mode().IsRegular():
+		return nil
+	}
+	return fi
+}
+
+func (p *presence) program(name string) bool {
+	fi := p.file(name)
+	return fi != nil && fi.Mode().Perm()&0o111 != 0
+}
+
+// unit reports whether there is a unit file. An empty one, or a link to
+// /dev/null, masks the unit and brings nothing.
+func (p *presence) unit(name string) bool {
+	if name == "" {
+		return false
+	}
+	for _, dir := range unitDirs() {
+		if fi := p.file(path.Join(dir, name)); fi != nil && fi.Size() > 0 {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,113 @@
+package system
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/system/rootfs"
+)
+
+func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		// things are "path" for a program, "path = content" for a file and
+		// "path -> target" for a link.
+		things []string
+		owned  []host.ID
+		want   node.Present
+	}{
+		{name: "bare machine"},
+		{
+			name: "AL2023 image with a GPU",
+			things: []string{
+				"etc/systemd/system/kubelet.service = [Service]", "usr/lib/systemd/system/containerd.service = [Service]",
+				"usr/lib/systemd/system/soci-snapshotter.service = [Unit]", "usr/bin/nvidia-container-runtime",
+				"etc/eks/pause.tar = tar", "etc/eks/image-credential-provider/ecr-credential-provider", "usr/sbin/iptables",
+			},
+			want: node.Present{
+				KubeletUnit: true, ContainerdUnit: true, SOCISnapshotter: true, NvidiaRuntime: true,
+				SandboxArchive: true, ECRProvider: true, Iptables: "/usr/sbin/iptables",
+			},
+		},
+		{
+			name:   "units and provider that the agent wrote on an earlier run",
+			things: []string{"etc/systemd/system/kubelet.service = [Service]", "etc/eks/image-credential-provider/ecr-credential-provider -> /usr/bin/x", "usr/bin/x"},
+			owned: []host.ID{
+				{Kind: host.KindFile, Name: "/etc/systemd/system/kubelet.service"},
+				{Kind: host.KindLink, Name: "/etc/eks/image-credential-provider/ecr-credential-provider"},
+			},
+		},
+		{
+			name:   "the image's unit beside the agent's",
+			things: []string{"etc/systemd/system/kubelet.service = ours", "usr/lib/systemd/system/kubelet.service = theirs"},
+			owned:  []host.ID{{Kind: host.KindFile, Name: "/etc/systemd/system/kubelet.service"}},
+			want:   node.Present{KubeletUnit: true},
+		},
+		{
+			name:   "merged /usr, where /lib and /sbin are links",
+			things: []string{"lib -> usr/lib", "sbin -> usr/sbin", "usr/lib/systemd/system/containerd.service = x", "usr/sbin/iptables -> /etc/alternatives/iptables", "etc/alternatives/iptables -> /usr/sbin/iptables-nft", "usr/sbin/iptables-nft"},
+			want:   node.Present{ContainerdUnit: true, Iptables: "/usr/sbin/iptables"},
+		},
+		{
+			name:   "masked units",
+			things: []string{"etc/systemd/system/kubelet.service -> /dev/null", "etc/systemd/system/containerd.service = "},
+		},
+		{
+			name:   "things that are not what their names say",
+			things: []string{"usr/bin/nvidia-container-runtime = not executable", "usr/sbin/iptables -> /nowhere", "etc/eks/pause.tar/x = the archive is a directory"},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			dir := t.TempDir()
+			for _, thing := range row.things {
+				place(t, dir, thing)
+			}
+			var owned []host.Owned
+			for _, id := range row.owned {
+				owned = append(owned, host.Owned{ID: id, Owner: "kubelet"})
+			}
+			got, err := Present(rootfs.At(dir), node.AL2023(), owned)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if diff := cmp.Diff(row.want, got); diff != "" {
+				t.Errorf("present differs (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func place(t *testing.T, dir, thing string) {
+	t.Helper()
+	name, content, isFile := strings.Cut(thing, " = ")
+	name, target, isLink := strings.Cut(name, " -> ")
+	p := filepath.Join(dir, name)
+	err := os.MkdirAll(filepath.Dir(p), 0o755)
+	switch {
+	case err != nil:
+	case isLink:
+		err = os.Symlink(target, p)
+	case isFile:
+		err = os.WriteFile(p, []byte(content), 0o644)
+	default:
+		err = os.WriteFile(p, []byte("\x7fELF"), 0o755)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatCannotBeLookedAtIsSaidAndNotTakenForAbsent(t *testing.T) {
+	dir := t.TempDir()
+	place(t, dir, "etc -> etc")
+	_, err := Present(rootfs.At(dir), node.AL2023(), nil)
+	if err == nil || !strings.Contains(err.Error(), "cannot tell whether the machine has /etc/systemd/system/kubelet.service") {
+		t.Errorf("got %v", err)
+	}
+}

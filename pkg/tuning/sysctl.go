@@ -1,0 +1,85 @@
+package tuning
+
+import (
+	"strings"
+
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+)
+
+// The parameters of pkg/kubelet/cm in Kubernetes, which kubelet compares at its
+// start, and what a node needs besides; the values are those of EKS images.
+const (
+	fromKubelet = "kubelet does not start with another value"
+	fromPods    = "pods cannot be reached without it"
+	fromCRI     = "services reach pods on the same bridge by it"
+	fromLimits  = "a node full of pods needs more than a stock kernel allows"
+)
+
+var why = map[string]string{
+	"vm.overcommit_memory":                fromKubelet,
+	"vm.panic_on_oom":                     fromKubelet,
+	"kernel.panic":                        fromKubelet,
+	"kernel.panic_on_oops":                fromKubelet,
+	"kernel.keys.root_maxkeys":            fromKubelet,
+	"kernel.keys.root_maxbytes":           fromKubelet,
+	"net.ipv4.ip_forward":                 fromPods,
+	"net.bridge.bridge-nf-call-iptables":  fromCRI,
+	"net.bridge.bridge-nf-call-ip6tables": fromCRI,
+	"fs.inotify.max_user_watches":         fromLimits,
+	"fs.inotify.max_user_instances":       fromLimits,
+	"vm.max_map_count":                    fromLimits,
+	"kernel.pid_max":                      fromLimits,
+}
+
+func exact(in node.Input) []host.Sysctl {
+	out := []host.Sysctl{
+		{Key: "vm.overcommit_memory", Value: "1"},
+		{Key: "vm.panic_on_oom", Value: "0"},
+		{Key: "kernel.panic", Value: "10"},
+		{Key: "kernel.panic_on_oops", Value: "1"},
+		{Key: "kernel.keys.root_maxkeys", Value: "1000000"},
+		{Key: "kernel.keys.root_maxbytes", Value: "25000000"},
+		{Key: "net.ipv4.ip_forward", Value: "1"},
+	}
+	if in.Present.BridgeNetfilter {
+		out = append(out, bridge()...)
+	}
+	return out
+}
+
+// bridge are the parameters that a kernel has only once the module br_netfilter
+// is loaded, which the CNI does that needs it.
+func bridge() []host.Sysctl {
+	return []host.Sysctl{
+		{Key: "net.bridge.bridge-nf-call-iptables", Value: "1"},
+		{Key: "net.bridge.bridge-nf-call-ip6tables", Value: "1"},
+	}
+}
+
+func atLeast() []host.Sysctl {
+	return []host.Sysctl{
+		{Key: "fs.inotify.max_user_watches", Value: "524288", AtLeast: true},
+		{Key: "fs.inotify.max_user_instances", Value: "8192", AtLeast: true},
+		{Key: "vm.max_map_count", Value: "524288", AtLeast: true},
+		{Key: "kernel.pid_max", Value: "4194304", AtLeast: true},
+	}
+}
+
+// sysctlFile renders the file for sysctl.d. The parameters of bridges are in it
+// whether the kernel has them yet or not: the minus tells systemd-sysctl to do
+// without, and udev applies them when the module comes. So the file does not
+// depend on when one looked.
+func sysctlFile(exact []host.Sysctl) []byte {
+	var b strings.Builder
+	b.WriteString("# Written by eksnode.\n")
+	for _, p := range exact {
+		if !strings.HasPrefix(p.Key, "net.bridge.") {
+			b.WriteString(p.Key + " = " + p.Value + "\n")
+		}
+	}
+	for _, p := range bridge() {
+		b.WriteString("-" + p.Key + " = " + p.Value + "\n")
+	}
+	return []byte(b.String())
+}
