@@ -47,6 +47,6 @@ func (a *app) token(ctx context.Context, cluster, region string) error {
 	if err != nil {
 		return err
 	}
-	_, err = a.stdout.Write(append(b, '\n'))
+	_, err = a.stdout.Write(b)
 	return err
 }

@@ -3,8 +3,10 @@ package bootstrap
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"time"
 
+	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 )
@@ -88,7 +90,7 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 		loaded, err = Load(ctx, e.Platform, o.Load)
 		r.report.Sources, r.report.ConfigProblems = loaded.Texts, loaded.Problems
 		for _, p := range loaded.Problems {
-			e.Log.Warn("configuration", "problem", p.String())
+			e.Log.Log(ctx, level(p.Severity), "configuration", "problem", p.String())
 		}
 		return fmt.Sprintf("%d configuration texts", len(loaded.Texts)), err
 	})
@@ -123,6 +125,17 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 		return nil
 	}
 	return r.phase("settle", func() (string, error) { return r.settle(ctx, in, o.Settle) })
+}
+
+// level is how loudly a remark about the configuration is logged.
+func level(s api.Severity) slog.Level {
+	switch s {
+	case api.Info:
+		return slog.LevelInfo
+	case api.Warning:
+		return slog.LevelWarn
+	}
+	return slog.LevelError
 }
 
 // identify writes who this node is into the report.

@@ -55,6 +55,9 @@ func (p *place) identify(ctx context.Context, config api.NodeConfig, log *slog.L
 	}
 	var problems []node.Problem
 	for _, m := range missing {
+		if m.Fact == "instance.localHostname" {
+			continue // it matters for the name alone, which says so itself
+		}
 		problems = append(problems, problem(m.Fact, m.Err))
 	}
 	ask := func() (EC2, error) { return p.ec2(ctx, config, id.Region) }

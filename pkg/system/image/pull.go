@@ -4,13 +4,13 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"sync"
 
 	"github.com/containerd/containerd/v2/client"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/containerd/v2/core/remotes/docker/config"
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
 	"github.com/containerd/errdefs"
-	"github.com/distribution/reference"
 
 	"github.com/eksnode/eksnode/pkg/fault"
 )
@@ -35,7 +35,7 @@ func (s *containerd) Pull(ctx context.Context, source string, labels map[string]
 	if err != nil {
 		// What the registry says without credentials matters less than why
 		// there were none.
-		return target{}, errors.Join(creds.err, explain(ctx, err))
+		return target{}, errors.Join(creds.failed(), explain(ctx, err))
 	}
 	return img.Target(), nil
 }
@@ -58,27 +58,30 @@ type credentials struct {
 	ctx    context.Context
 	source string
 	ask    func(ctx context.Context, ref string) (user, password string, err error)
-	err    error
+
+	mu  sync.Mutex
+	err error
 }
 
-// forHost gives credentials to the image's own registry alone: a mirror named
-// in a hosts.toml is someone else, who has no claim to them.
-func (c *credentials) forHost(host string) (string, string, error) {
-	if c.ask == nil || !c.owns(host) {
+// forHost gives the image's credentials to whatever host asks for some: its own
+// registry, or a mirror that hosts.toml puts in its place. So does containerd
+// with those that kubelet hands it.
+func (c *credentials) forHost(string) (string, string, error) {
+	if c.ask == nil {
 		return "", "", nil
 	}
 	user, password, err := c.ask(c.ctx, c.source)
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	c.err = err
 	return user, password, err
 }
 
-func (c *credentials) owns(host string) bool {
-	named, err := reference.ParseNormalizedNamed(c.source)
-	if err != nil {
-		return false
-	}
-	registry, err := docker.DefaultHost(reference.Domain(named))
-	return err == nil && (host == registry || host == reference.Domain(named))
+// failed returns why there were no credentials, nil when there were.
+func (c *credentials) failed() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.err
 }
 
 // permanent reports whether trying again is in vain: the registry has decided.

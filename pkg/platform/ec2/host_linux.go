@@ -1,0 +1,171 @@
+package ec2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"runtime"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"github.com/eksnode/eksnode/pkg/aws/awsconfig"
+	"github.com/eksnode/eksnode/pkg/aws/caller"
+	"github.com/eksnode/eksnode/pkg/aws/ecr"
+	"github.com/eksnode/eksnode/pkg/aws/ststoken"
+	"github.com/eksnode/eksnode/pkg/cluster"
+	"github.com/eksnode/eksnode/pkg/fault"
+	"github.com/eksnode/eksnode/pkg/hardware"
+	"github.com/eksnode/eksnode/pkg/health"
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/platform"
+	"github.com/eksnode/eksnode/pkg/system"
+	"github.com/eksnode/eksnode/pkg/system/binversion"
+	"github.com/eksnode/eksnode/pkg/system/file"
+	"github.com/eksnode/eksnode/pkg/system/image"
+	"github.com/eksnode/eksnode/pkg/system/rootfs"
+	"github.com/eksnode/eksnode/pkg/system/sysctl"
+	"github.com/eksnode/eksnode/pkg/system/systemd"
+)
+
+// gather collects the facts: what IMDS says and what the machine shows, at the
+// same time.
+func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, error) {
+	in := node.Input{Config: q.Config, Layout: p.layout}
+	local := make(chan []node.Problem, 1)
+	go func() { local <- p.look(&in, q.Owned) }()
+	instance, problems, err := p.identify(ctx, q.Config, q.Log)
+	in.Problems = append(problems, <-local...)
+	in.Instance = instance
+	return in, err
+}
+
+// look fills in what the machine itself shows.
+func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
+	var problems []node.Problem
+	in.Hardware = hardware.Detect(os.DirFS("/"), runtime.GOARCH)
+	for _, h := range in.Hardware.Problems {
+		problems = append(problems, node.Problem{Fact: "hardware." + h.Probe, Code: fault.FactMissing, Message: h.Message})
+	}
+	root := rootfs.At("/")
+	var err error
+	if in.Present, err = system.Present(root, p.layout, owned); err != nil {
+		problems = append(problems, problem("present", err))
+	}
+	if in.Versions.Kubelet, err = binversion.Read(root, binversion.Kubelet(), p.layout.KubeletVersionFile, p.layout.Kubelet); err != nil {
+		problems = append(problems, problem("versions.kubelet", err))
+	}
+	if in.Versions.Containerd, err = binversion.Read(root, binversion.Containerd(), p.layout.ContainerdVersionFile, p.layout.Containerd); err != nil {
+		problems = append(problems, problem("versions.containerd", err))
+	}
+	return problems
+}
+
+// host opens the drivers of a Linux with systemd.
+func (p *place) host(ctx context.Context) (host.Host, func() error, error) {
+	root := rootfs.At("/")
+	files := file.New(root)
+	services := systemd.New(systemd.Options{RunDir: p.layout.RunDir, StateDir: p.layout.StateDir, Log: p.log})
+	images := image.New(image.Options{
+		Socket: p.layout.ContainerdSocket, HostDirs: p.layout.RegistryConfigDirs,
+		Credentials: p.pullCredentials, Log: p.log,
+	})
+	h := host.Host{
+		host.KindFile: files, host.KindDir: files, host.KindLink: files,
+		host.KindSysctl: sysctl.New(root), host.KindService: services, host.KindImage: images,
+	}
+	return h, func() error { services.Close(); return nil }, nil
+}
+
+// pullCredentials gives credentials for ECR; other registries are pulled from
+// without any.
+func (p *place) pullCredentials(ctx context.Context, ref string) (user, password string, err error) {
+	registry, err := ecr.ParseImage(ref)
+	if errors.Is(err, ecr.ErrNotECR) {
+		return "", "", nil
+	}
+	if err != nil {
+		return "", "", err
+	}
+	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: registry.Region, IMDS: p.imds, Log: p.log})
+	if err != nil {
+		return "", "", err
+	}
+	u, secret, err := ecr.Provider{Config: cfg, Log: p.log}.Credentials(ctx, ref)
+	return u, secret.Reveal(), err
+}
+
+// checks are those of the way to a Ready node.
+func (p *place) checks(in node.Input) []health.Check {
+	c := in.Config.Spec.Cluster
+	cfg := sync.OnceValues(func() (aws.Config, error) {
+		return awsconfig.Load(context.Background(), awsconfig.Options{Region: in.Instance.Region, IMDS: p.imds, Proxy: proxy(in.Config), Log: p.log})
+	})
+	t := &tokens{make: func(ctx context.Context) (ststoken.Token, error) {
+		cfg, err := cfg()
+		if err != nil {
+			return ststoken.Token{}, err
+		}
+		return ststoken.New(ctx, cfg, tokenCluster(in), in.Instance.Region, time.Now())
+	}}
+	return cluster.Checks(cluster.Target{
+		Endpoint: c.APIServerEndpoint, CA: c.CertificateAuthority, NodeName: in.Instance.NodeName,
+		Token: t.get, KubeletHealth: "http://127.0.0.1:10248/healthz",
+		ClusterName: c.Name, Region: in.Instance.Region,
+		ProviderID: fmt.Sprintf("aws:///%s/%s", in.Instance.Zone, in.Instance.ID),
+		BootID:     bootID(),
+		Proxy:      proxy(in.Config),
+		Identity: func(ctx context.Context) (string, error) {
+			cfg, err := cfg()
+			if err != nil {
+				return "", err
+			}
+			return caller.ARN(ctx, cfg)
+		},
+	})
+}
+
+// tokenCluster is what the token names: a local cluster on an Outpost goes by
+// its id.
+func tokenCluster(in node.Input) string {
+	c := in.Config.Spec.Cluster
+	if c.EnableOutpost != nil && *c.EnableOutpost {
+		return c.ID
+	}
+	return c.Name
+}
+
+// tokens keeps a token until it expires.
+type tokens struct {
+	make func(context.Context) (ststoken.Token, error)
+	mu   sync.Mutex
+	last ststoken.Token
+}
+
+func (t *tokens) get(ctx context.Context) (string, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if time.Now().Before(t.last.Expires) {
+		return t.last.Value.Reveal(), nil
+	}
+	fresh, err := t.make(ctx)
+	if err != nil {
+		return "", err
+	}
+	t.last = fresh
+	return fresh.Value.Reveal(), nil
+}
+
+// bootID is the kernel's name for this boot; empty when it has none.
+func bootID() string {
+	b, err := fs.ReadFile(os.DirFS("/"), "proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(b))
+}
