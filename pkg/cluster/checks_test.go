@@ -326,7 +326,9 @@ var situations = []struct {
 		w.connect = connectAll(func(context.Context) (net.Conn, error) { return nil, refused() })
 	}},
 	{"proxy-setting-is-garbage", CheckDNS, fault.ConfigInvalid, func(w *world) {
-		w.target.Proxy = func(*http.Request) (*url.URL, error) { return nil, &url.Error{Op: "parse", URL: "http://[", Err: errors.New("missing ']' in host")} }
+		w.target.Proxy = func(*http.Request) (*url.URL, error) {
+			return nil, &url.Error{Op: "parse", URL: "http://[", Err: errors.New("missing ']' in host")}
+		}
 	}},
 }
 

@@ -164,7 +164,7 @@ func same(a, b health.Finding) bool {
 
 func gaveUp(ctx context.Context, w health.Finding, after time.Duration) error {
 	how := ": interrupted after"
-	if errors.Is(context.Cause(ctx), context.DeadlineExceeded) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		how = " within"
 	}
 	code := w.Code

@@ -36,7 +36,17 @@ func newPlay(t *testing.T, lasts time.Duration) (*play, context.Context) {
 	if lasts > 0 {
 		p.end = noon.Add(lasts)
 	}
-	return p, ctx
+	return p, timely{ctx}
+}
+
+// timely is a context that passed its deadline when it was cancelled for that.
+type timely struct{ context.Context }
+
+func (c timely) Err() error {
+	if cause := context.Cause(c.Context); errors.Is(cause, context.DeadlineExceeded) {
+		return cause
+	}
+	return c.Context.Err()
 }
 
 func (p *play) options() Options {
@@ -163,6 +173,22 @@ func TestSettleSaysTheFirstFailureWhenTimeIsUp(t *testing.T) {
 	}
 	if want := []string{"tcp ok", "identity failed", "kubelet failed", "ready unknown"}; !slices.Equal(got, want) {
 		t.Errorf("got %q", got)
+	}
+}
+
+// A caller may give its deadline a cause of its own.
+func TestSettleTellsADeadlineFromAnInterruptionWhateverItsCause(t *testing.T) {
+	p, _ := newPlay(t, 0)
+	checks := []health.Check{p.check("ready", nil, fault.NotReady, 0, time.Hour)}
+	ctx, cancel := context.WithTimeoutCause(t.Context(), 0, errors.New("not Ready in time"))
+	defer cancel()
+	if _, err := Settle(ctx, checks, p.options()); err == nil || !strings.Contains(err.Error(), "cannot settle within") {
+		t.Errorf("deadline: got %v", err)
+	}
+	interrupted, stop := context.WithCancelCause(t.Context())
+	stop(errors.New("SIGTERM"))
+	if _, err := Settle(interrupted, checks, p.options()); err == nil || !strings.Contains(err.Error(), "cannot settle: interrupted") {
+		t.Errorf("interruption: got %v", err)
 	}
 }
 

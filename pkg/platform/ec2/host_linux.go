@@ -50,6 +50,9 @@ func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
 	var problems []node.Problem
 	in.Hardware = hardware.Detect(os.DirFS("/"), runtime.GOARCH)
 	for _, h := range in.Hardware.Problems {
+		if h.Remark {
+			continue // the fact is there, seen in a second-best way
+		}
 		problems = append(problems, node.Problem{Fact: "hardware." + h.Probe, Code: fault.FactMissing, Message: h.Message})
 	}
 	root := rootfs.At("/")

@@ -180,6 +180,7 @@ func (s *containerd) unpack(ctx context.Context, img images.Image) error {
 
 // Import implements store.
 func (s *containerd) Import(ctx context.Context, r io.Reader, ref string, then func(context.Context, target) error) (err error) {
+	ctx = listen(ctx, s.Log)
 	// The lease keeps content alive that has no name yet.
 	ctx, done, err := s.client.WithLease(ctx)
 	if err != nil {

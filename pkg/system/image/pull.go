@@ -1,6 +1,7 @@
 package image
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -17,6 +18,7 @@ import (
 
 // Pull implements store.
 func (s *containerd) Pull(ctx context.Context, source string, labels map[string]string) (target, error) {
+	ctx = listen(ctx, s.Log)
 	creds := credentials{ctx: ctx, source: source, ask: s.Credentials}
 	resolver := docker.NewResolver(docker.ResolverOptions{
 		Headers: http.Header{"User-Agent": {"eksnode"}},
@@ -35,7 +37,7 @@ func (s *containerd) Pull(ctx context.Context, source string, labels map[string]
 	if err != nil {
 		// What the registry says without credentials matters less than why
 		// there were none.
-		return target{}, errors.Join(creds.failed(), explain(ctx, err))
+		return target{}, cmp.Or(creds.failed(), explain(ctx, err))
 	}
 	return img.Target(), nil
 }
