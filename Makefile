@@ -89,7 +89,7 @@ fuzz: ## Every fuzz target for FUZZTIME
 .PHONY: bench
 bench: deb ## Measure binary size, time, metadata requests and memory against the budgets
 	$(LAB) deps
-	$(LAB) bench --package $(CURDIR)/$(DEB) --agent $(CURDIR)/dist/eksnode-linux-$(GOARCH)
+	$(LAB) bench --package $(CURDIR)/$(DEB)
 
 .PHONY: clean
 clean: ## Remove what was built here, and the lab's leftovers (not its cache)

@@ -10,6 +10,10 @@ import (
 // excerpt returns a source line as it may be shown to anyone, and the column of
 // the caret in it, or 0 if the column is not in what is shown.
 func excerpt(t *text, line, column int) (string, int) {
+	const farthest = 32 << 10 // no one looks for a column beyond
+	if column > farthest {
+		return "", 0
+	}
 	full := []rune(visible(cut(t.line(line), column)))
 	shown := []rune(hideSecrets(t, line, string(full)))
 	if column > len(full)+1 {

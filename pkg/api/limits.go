@@ -1,8 +1,8 @@
 package api
 
 // Limits on input. EC2 user data is at most 16 KiB, and gzip is the only way for
-// it to become more; these limits are far above anything useful and low enough
-// that no input costs more than a second or some tens of MiB.
+// it to become more; these limits are far above anything useful, and low enough
+// that the worst input costs about a second.
 const (
 	// maxInputBytes bounds the raw input and the output of each decoding step.
 	maxInputBytes = 16 << 20
@@ -13,9 +13,11 @@ const (
 	// maxParts bounds the MIME parts of one input, nested ones included.
 	maxParts = 256
 	// maxPartDepth bounds multiparts inside multiparts.
-	maxPartDepth = 8
+	maxPartDepth = 4
 	// maxHeaderLines bounds the header of one part.
 	maxHeaderLines = 100
+	// maxHeaderBytes bounds one header field, continuation lines included.
+	maxHeaderBytes = 8 << 10
 	// maxDocuments bounds the YAML documents of one text.
 	maxDocuments = 64
 	// maxValues bounds the values of one text after aliases are expanded.

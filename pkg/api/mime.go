@@ -75,10 +75,9 @@ func (d *decoder) header(whole *text, s span, number string) (partHeader, int) {
 			flush()
 			return h, next
 		case lines >= maxHeaderLines:
-			d.report.errorf(whole, whole.posAt(i), CodeBadMIME, "", "put a blank line between header and content",
-				"the header of %s has more than %d lines", partName(number), maxHeaderLines)
-			h.broken = true
-			return h, s.to
+			return d.brokenHeader(whole, i, s, h, "the header of %s goes on for more than %d lines", partName(number), maxHeaderLines)
+		case len(line)+len(value) > maxHeaderBytes:
+			return d.brokenHeader(whole, i, s, h, "the header of %s has a field of more than %s", partName(number), mebibytes(maxHeaderBytes))
 		case name != "" && (line[0] == ' ' || line[0] == '\t'):
 			value += " " + strings.TrimSpace(line)
 		case !isHeaderLine(line):
@@ -94,6 +93,13 @@ func (d *decoder) header(whole *text, s span, number string) (partHeader, int) {
 		i = next
 	}
 	flush()
+	return h, s.to
+}
+
+// brokenHeader reports a header that has no end, so that the part has no content.
+func (d *decoder) brokenHeader(whole *text, at int, s span, h partHeader, format string, args ...any) (partHeader, int) {
+	d.report.errorf(whole, whole.posAt(at), CodeBadMIME, "", "put a blank line between header and content", format, args...)
+	h.broken = true
 	return h, s.to
 }
 
@@ -141,21 +147,19 @@ func (d *decoder) multipart(whole *text, s span, boundary, number string, depth 
 	var parts []span
 	open := -1 // where the part now read starts
 	closed := -1
-	for i := s.from; i < s.to && closed < 0; {
+	for i := delimiter(whole.body, s.from, s, boundary); i < s.to && closed < 0; {
 		line, next := nextLine(whole.body, i, s.to)
-		if rest, ok := strings.CutPrefix(line, "--"+boundary); ok {
-			switch strings.TrimRight(rest, " \t") {
-			case "", "--":
-				if open >= 0 {
-					parts = append(parts, span{open, i})
-				}
-				open = next
-				if rest != "" && strings.TrimRight(rest, " \t") == "--" {
-					open, closed = -1, next
-				}
+		rest := strings.TrimRight(line[len("--"+boundary):], " \t")
+		if rest == "" || rest == "--" {
+			if open >= 0 && len(parts) <= maxParts {
+				parts = append(parts, span{open, i})
+			}
+			open = next
+			if rest == "--" {
+				open, closed = -1, next
 			}
 		}
-		i = next
+		i = delimiter(whole.body, next, s, boundary)
 	}
 	if open < 0 && closed < 0 {
 		d.noParts(whole, s, boundary)
@@ -187,6 +191,18 @@ func (d *decoder) multipart(whole *text, s span, boundary, number string, depth 
 		}
 		d.part(whole, h, at, sub)
 	}
+}
+
+// delimiter returns the offset, from i on, of the next line of a span that starts
+// with a boundary, or the span's end.
+func delimiter(body string, i int, s span, boundary string) int {
+	if i < s.to && strings.HasPrefix(body[i:s.to], "--"+boundary) {
+		return i
+	}
+	if n := strings.Index(body[i:s.to], "\n--"+boundary); n >= 0 {
+		return i + n + 1
+	}
+	return s.to
 }
 
 // noParts reports a boundary that divides nothing.

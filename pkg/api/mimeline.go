@@ -76,8 +76,12 @@ func startsHeader(s string) bool {
 // startsDelimiter reports whether a text starts with a line --BOUNDARY and a MIME
 // field below it.
 func startsDelimiter(s string) bool {
-	line, next := nextLine(s, 0, len(s))
-	if len(line) < 3 || !strings.HasPrefix(line, "--") || strings.TrimSpace(line[2:]) == "" || line[2] == ' ' {
+	const longest = 70 + len("--") // RFC 2046 section 5.1.1
+	if !strings.HasPrefix(s, "--") {
+		return false
+	}
+	line, next := nextLine(s, 0, min(len(s), longest+len("\r\n")))
+	if len(line) < 3 || len(line) > longest || strings.TrimSpace(line[2:]) == "" || line[2] == ' ' {
 		return false
 	}
 	return strings.HasPrefix(strings.ToLower(s[next:min(next+13, len(s))]), "content-type:")
@@ -87,11 +91,14 @@ func startsDelimiter(s string) bool {
 // delimiter, or "".
 func findDelimiter(s string) string {
 	for i := 0; i < len(s); {
-		_, next := nextLine(s, i, len(s))
 		if startsDelimiter(s[i:]) {
 			return strings.TrimSpace(firstLine(s[i:])[2:])
 		}
-		i = next
+		n := strings.Index(s[i:], "\n--")
+		if n < 0 {
+			break
+		}
+		i += n + 1
 	}
 	return ""
 }

@@ -12,10 +12,14 @@ type reporter struct {
 	leftSev  Severity
 }
 
+// full reports whether further problems are only counted, so that nothing need be
+// worked out about them.
+func (r *reporter) full() bool { return len(r.problems) >= maxProblems }
+
 // add keeps a problem about a place in t, with that line as its excerpt. The
 // problem's own Pos is used; t only supplies the text and may be nil.
 func (r *reporter) add(t *text, p Problem) {
-	if len(r.problems) >= maxProblems {
+	if r.full() {
 		if r.left == 0 {
 			r.leftPos = p.Pos
 		}
@@ -30,19 +34,28 @@ func (r *reporter) add(t *text, p Problem) {
 	r.problems = append(r.problems, p)
 }
 
+// sayf keeps a problem about a place in t.
+func (r *reporter) sayf(t *text, s Severity, at Pos, code Code, path, remedy, format string, args ...any) {
+	p := Problem{Severity: s, Code: code, Pos: at, Path: path, Remedy: remedy}
+	if !r.full() {
+		p.Message = fmt.Sprintf(format, args...)
+	}
+	r.add(t, p)
+}
+
 // errorf keeps an error about a place in t.
 func (r *reporter) errorf(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
-	r.add(t, Problem{Severity: Error, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+	r.sayf(t, Error, at, code, path, remedy, format, args...)
 }
 
 // warnf keeps a warning about a place in t.
 func (r *reporter) warnf(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
-	r.add(t, Problem{Severity: Warning, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+	r.sayf(t, Warning, at, code, path, remedy, format, args...)
 }
 
 // infof keeps an information about a place in t.
 func (r *reporter) infof(t *text, at Pos, code Code, path, remedy, format string, args ...any) {
-	r.add(t, Problem{Severity: Info, Code: code, Pos: at, Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+	r.sayf(t, Info, at, code, path, remedy, format, args...)
 }
 
 // done returns the problems in order of place.

@@ -81,17 +81,21 @@ func (t *text) seen() *text {
 // lineStarts finds where lines start. What ends a line is what ends it for the
 // YAML 1.1 parser: LF, CRLF, CR, NEL, LS and PS.
 func lineStarts(s string) []int32 {
-	starts := make([]int32, 1, strings.Count(s, "\n")+2)
+	count := 1
+	eachBreak(s, func(int) { count++ })
+	starts := make([]int32, 1, count)
+	eachBreak(s, func(next int) { starts = append(starts, int32(next)) })
+	return starts
+}
+
+// eachBreak calls visit with the offset after each line break.
+func eachBreak(s string, visit func(next int)) {
 	for i := 0; i < len(s); {
 		n := breakLen(s[i:])
-		if n == 0 {
-			i++
-			continue
+		if i += max(n, 1); n > 0 {
+			visit(i)
 		}
-		i += n
-		starts = append(starts, int32(i))
 	}
-	return starts
 }
 
 // breakLen returns the length of the line break that s starts with, or 0.

@@ -272,7 +272,10 @@ func (y *typer) free(n *node, path string) *node {
 // unknown reports a field that the schema does not have. The field that was meant
 // is then not reported as missing as well.
 func (y *typer) unknown(parent *node, f field, s schema, path string) {
-	remedy, meant := suggestField(f.name, path, s, parent)
+	var remedy, meant string
+	if !y.d.report.full() {
+		remedy, meant = suggestField(f.name, path, s, parent)
+	}
 	p := Problem{
 		Severity: Error, Code: CodeUnknownField, Pos: y.t.pos(f.line, f.col), Path: path,
 		Message: "unknown field " + quoteName(f.name), Remedy: remedy,

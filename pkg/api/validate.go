@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"strings"
 	"time"
 )
@@ -53,7 +52,7 @@ func (c *checker) say(s Severity, code Code, n *node, path, remedy, format strin
 	if n != nil {
 		t = n.src
 	}
-	c.report.add(t, Problem{Severity: s, Code: code, Pos: n.pos(), Path: path, Remedy: remedy, Message: fmt.Sprintf(format, args...)})
+	c.report.sayf(t, s, n.pos(), code, path, remedy, format, args...)
 }
 
 // missing reports a required field that has no value, at the place of the nearest
@@ -107,6 +106,9 @@ func (c *checker) featureGates() {
 		return
 	}
 	for _, f := range gates.fields {
+		if c.report.full() {
+			return
+		}
 		path := childPath("spec.featureGates", f.name)
 		remedy := "known gates: " + strings.Join(known, ", ")
 		best, ok := nearest(f.name, known)

@@ -28,8 +28,8 @@ func iptablesDirs() []string {
 	return []string{"/usr/sbin", "/sbin", "/usr/bin", "/bin", "/usr/local/sbin", "/usr/local/bin"}
 }
 
-// sociUnit is the snapshotter's unit on EKS images (awslabs/amazon-eks-ami).
-const sociUnit = "soci-snapshotter.service"
+// bridgeNetfilter exists once the module br_netfilter is loaded.
+const bridgeNetfilter = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 
 // Present tells what the machine under root brings of itself. What the agent
 // owns does not count: a unit file that it wrote on an earlier run is not the
@@ -45,7 +45,9 @@ func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present,
 	present := node.Present{
 		KubeletUnit:     p.unit(l.KubeletUnit),
 		ContainerdUnit:  p.unit(l.ContainerdUnit),
-		SOCISnapshotter: p.unit(sociUnit),
+		RuntimeSlice:    p.unit(l.RuntimeSlice) && p.file(l.ContainerdSliceDropIn) != nil,
+		BridgeNetfilter: p.file(bridgeNetfilter) != nil,
+		SOCISnapshotter: p.unit(l.SOCIUnit),
 		NvidiaRuntime:   p.program(l.NvidiaRuntime),
 		ECRProvider:     p.program(l.ImageCredentialProvider),
 		SandboxArchive:  p.file(l.SandboxArchive) != nil,

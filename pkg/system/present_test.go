@@ -55,6 +55,16 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 			want:   node.Present{ContainerdUnit: true, Iptables: "/usr/sbin/iptables"},
 		},
 		{
+			name: "EKS' image with its slice, and a kernel with br_netfilter",
+			things: []string{"etc/systemd/system/runtime.slice = [Slice]", "etc/systemd/system/containerd.service.d/00-runtime-slice.conf = [Service]",
+				"proc/sys/net/bridge/bridge-nf-call-iptables = 1"},
+			want: node.Present{RuntimeSlice: true, BridgeNetfilter: true},
+		},
+		{
+			name:   "a slice that containerd is not in",
+			things: []string{"etc/systemd/system/runtime.slice = [Slice]"},
+		},
+		{
 			name:   "masked units",
 			things: []string{"etc/systemd/system/kubelet.service -> /dev/null", "etc/systemd/system/containerd.service = "},
 		},

@@ -8,6 +8,7 @@ import (
 	"io"
 	"maps"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"github.com/eksnode/eksnode/test/lab/internal/rootfs"
@@ -50,10 +51,30 @@ func Build(ctx context.Context, options Options, kubernetes, containerd []string
 		return fmt.Errorf("cannot build: %w", err)
 	}
 	l := &Lab{options: options, began: time.Now()}
-	if !options.NoControlPlane {
-		if _, err := l.buildControlPlane(ctx); err != nil {
+	if err := Deps(ctx, options.Progress); err != nil {
+		return err
+	}
+	wants, err := wanted(kubernetes, containerd)
+	if err != nil {
+		return err
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	// While the compiler has the processors, what waits for the network goes on beside it.
+	var beside sync.WaitGroup
+	var baseErr error
+	beside.Go(func() { _, baseErr = l.base(ctx, io.Discard) })
+	beside.Go(func() { l.fetch(ctx, wants) })
+	for _, w := range wants {
+		if _, err := l.builder().Build(ctx, w.tool, w.programs...); err != nil {
+			cancel()
+			beside.Wait()
 			return err
 		}
+	}
+	beside.Wait()
+	if baseErr != nil {
+		return baseErr
 	}
 	for _, k := range kubernetes {
 		for _, c := range containerd {
@@ -69,6 +90,73 @@ func Build(ctx context.Context, options Options, kubernetes, containerd []string
 	}
 	l.progress("everything is built")
 	return nil
+}
+
+// want is a tool and the programs of it that are needed; all when none is named.
+type want struct {
+	tool     toolchain.Tool
+	programs []string
+}
+
+// controlPlaneWants are the control plane's programs.
+func controlPlaneWants() ([]want, error) {
+	kubernetes, err := toolchain.Kubernetes(controlPlaneVersion)
+	if err != nil {
+		return nil, err
+	}
+	return []want{
+		{kubernetes, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}},
+		{toolchain.Etcd(), nil},
+		{toolchain.Authenticator(), nil},
+	}, nil
+}
+
+// wanted is everything of a control plane and of nodes of the versions; each tool once, the slowest first.
+func wanted(kubernetes, containerd []string) ([]want, error) {
+	wants, err := controlPlaneWants()
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range kubernetes {
+		version, ok := toolchain.KubeletVersions()[k]
+		if !ok {
+			return nil, fmt.Errorf("cannot build: no Kubernetes %q here, only %v", k, Kubernetes())
+		}
+		if version == controlPlaneVersion {
+			wants[0].programs = append(wants[0].programs, "kubelet")
+			continue
+		}
+		tool, err := toolchain.Kubernetes(version)
+		if err != nil {
+			return nil, err
+		}
+		wants = append(wants, want{tool, []string{"kubelet"}})
+	}
+	for _, c := range containerd {
+		version, ok := toolchain.ContainerdVersions()[c]
+		if !ok {
+			return nil, fmt.Errorf("cannot build: no containerd %q here, only %v", c, Containerd())
+		}
+		wants = append(wants, want{toolchain.Containerd(version), nil})
+	}
+	return append(wants, want{toolchain.CNI(), nil}), nil
+}
+
+// fetch downloads modules ahead of their compilation, which downloads what this could not.
+func (l *Lab) fetch(ctx context.Context, wants []want) {
+	for _, w := range wants[1:] { // the first is being compiled already
+		if !l.builder().Missing(w.tool, w.programs...) {
+			continue
+		}
+		if err := l.builder().Fetch(ctx, w.tool); err != nil && ctx.Err() == nil {
+			l.progress("%v", err)
+		}
+	}
+}
+
+// base is the boxes' root file system.
+func (l *Lab) base(ctx context.Context, log io.Writer) (rootfs.Base, error) {
+	return rootfs.BuildBase(ctx, filepath.Join(l.options.Cache, "rootfs"), log, func(s string) { l.progress("%s", s) })
 }
 
 func (l *Lab) builder() *toolchain.Builder {
@@ -90,20 +178,13 @@ func (l *Lab) buildControlPlane(ctx context.Context) (map[string]string, error) 
 	if l.options.NoControlPlane {
 		return nil, nil
 	}
-	kubernetes, err := toolchain.Kubernetes(controlPlaneVersion)
+	wants, err := controlPlaneWants()
 	if err != nil {
 		return nil, err
 	}
 	programs := map[string]string{}
-	for _, want := range []struct {
-		tool  toolchain.Tool
-		names []string
-	}{
-		{toolchain.Etcd(), nil},
-		{toolchain.Authenticator(), nil},
-		{kubernetes, []string{"kube-apiserver", "kube-controller-manager", "kube-scheduler", "kubectl"}},
-	} {
-		built, err := l.builder().Build(ctx, want.tool, want.names...)
+	for _, w := range wants {
+		built, err := l.builder().Build(ctx, w.tool, w.programs...)
 		if err != nil {
 			return nil, err
 		}
@@ -143,7 +224,7 @@ func (l *Lab) nodeImage(ctx context.Context, spec InstanceSpec) (rootfs.Image, e
 		defer file.Close()
 		log = file
 	}
-	base, err := rootfs.BuildBase(ctx, filepath.Join(l.options.Cache, "rootfs"), log, func(s string) { l.progress("%s", s) })
+	base, err := l.base(ctx, log)
 	if err != nil {
 		return rootfs.Image{}, err
 	}

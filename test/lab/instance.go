@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 
 	"github.com/eksnode/eksnode/test/lab/aws"
@@ -80,6 +81,7 @@ type Instance struct {
 	netns  string
 	group  *cgroup.Tree
 	box    *box.Box
+	on     context.Context // ends when the instance is terminated
 	stop   context.CancelFunc
 }
 
@@ -94,26 +96,34 @@ func (l *Lab) Launch(ctx context.Context, spec InstanceSpec) (*Instance, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := i.provision(ctx, image.Layers); err != nil {
-		return nil, fmt.Errorf("cannot launch %s: %w", i.Name, err)
+	if err := i.launch(ctx, image.Layers); err != nil {
+		// Half an instance is of no use to anybody.
+		return nil, fmt.Errorf("cannot launch %s: %w", i.Name, errors.Join(err, i.Terminate(context.WithoutCancel(ctx))))
 	}
-	if spec.Prepare != nil {
-		spec.Prepare(i.EC2)
+	if !spec.Off {
+		l.progress("instance %s (%s, %s, Kubernetes %s, containerd %s) is switched on", i.Name, i.ID(), i.EC2.Instance().Type, spec.kubernetes(), spec.containerd())
 	}
-	running, stop := context.WithCancel(l.background)
-	i.stop = stop
-	if err := l.serveIMDS(running, i); err != nil {
-		return nil, err
-	}
-	if spec.Off {
-		return i, nil
-	}
-	if err := i.Start(ctx); err != nil {
-		return nil, err
-	}
-	l.progress("instance %s (%s, %s, Kubernetes %s, containerd %s) is switched on", i.Name, i.ID(), i.EC2.Instance().Type, spec.kubernetes(), spec.containerd())
 	return i, nil
 }
+
+func (i *Instance) launch(ctx context.Context, layers []string) error {
+	if err := i.provision(ctx, layers); err != nil {
+		return err
+	}
+	if i.Spec.Prepare != nil {
+		i.Spec.Prepare(i.EC2)
+	}
+	if err := i.lab.serveIMDS(i.on, i); err != nil {
+		return err
+	}
+	if i.Spec.Off {
+		return nil
+	}
+	return i.Start(ctx)
+}
+
+// plainName is what an instance may be called: a part of a host name, of a path and of a network namespace's name.
+var plainName = regexp.MustCompile(`^[a-z][a-z0-9-]{0,30}$`)
 
 // register gives the instance its name, number and description.
 func (l *Lab) register(spec *InstanceSpec) (*Instance, error) {
@@ -129,8 +139,11 @@ func (l *Lab) register(spec *InstanceSpec) (*Instance, error) {
 	if spec.Name == "" {
 		spec.Name = fmt.Sprintf("node%d", n)
 	}
-	if _, taken := l.instances[spec.Name]; taken || strings.ContainsAny(spec.Name, "/. ") {
-		return nil, fmt.Errorf("cannot launch instance %q: the name is taken or not plain", spec.Name)
+	if _, taken := l.instances[spec.Name]; taken || spec.Name == "vpc" || spec.Name == "services" { // the lab's own two
+		return nil, fmt.Errorf("cannot launch instance %q: the name is taken", spec.Name)
+	}
+	if !plainName.MatchString(spec.Name) {
+		return nil, fmt.Errorf("cannot launch instance %q: the name does not match %s", spec.Name, plainName)
 	}
 	i := &Instance{Name: spec.Name, Spec: *spec, lab: l, number: n, netns: machine.Prefix + l.ID + "-" + spec.Name}
 	desc := l.describe(n, *spec)
@@ -142,6 +155,7 @@ func (l *Lab) register(spec *InstanceSpec) (*Instance, error) {
 		return nil, err
 	}
 	i.EC2 = m
+	i.on, i.stop = context.WithCancel(l.background)
 	l.launched = n
 	l.instances[spec.Name] = i
 	return i, nil
@@ -296,10 +310,16 @@ func (i *Instance) DetachENI(ctx context.Context) error {
 // Terminate cuts the power and takes the instance away: EC2 does not know it any more. Its Node object stays until
 // somebody deletes it. Console and journal stay in the run folder.
 func (i *Instance) Terminate(ctx context.Context) error {
-	errs := []error{i.saveJournal(ctx), i.box.Kill(ctx)}
+	var errs []error
+	if i.box != nil {
+		errs = append(errs, i.saveJournal(ctx), i.box.Kill(ctx))
+	}
 	i.stop()
 	i.lab.Cloud.Terminate(i.ID())
-	errs = append(errs, i.group.Remove(ctx), netns.Delete(ctx, i.netns))
+	if i.group != nil {
+		errs = append(errs, i.group.Remove(ctx))
+	}
+	errs = append(errs, netns.Delete(ctx, i.netns))
 	i.lab.mu.Lock()
 	delete(i.lab.instances, i.Name)
 	i.lab.mu.Unlock()

@@ -212,7 +212,9 @@ func (l *Lab) Close() error {
 	defer cancel()
 	var errs []error
 	for _, i := range l.Instances() {
-		errs = append(errs, i.saveJournal(ctx), i.box.Kill(ctx))
+		if i.box != nil { // else it is being launched, and fails
+			errs = append(errs, i.saveJournal(ctx), i.box.Kill(ctx))
+		}
 	}
 	l.stop()
 	for _, c := range slices.Backward(l.components) {

@@ -3,21 +3,17 @@
 package lab_test
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"github.com/eksnode/eksnode/test/lab"
 	"github.com/eksnode/eksnode/test/lab/aws"
-	"github.com/eksnode/eksnode/test/lab/internal/machine"
 )
 
 // The lab's own tests: they need nothing of the product.
@@ -283,135 +279,34 @@ curl -sS -m 10 --cacert /root/ca.crt -H "Authorization: Bearer $token" -H 'Conte
 	}
 }
 
-func TestLabsLiveSideBySideAndLeaveNothing(t *testing.T) {
+func TestLabLaunchSaysWhyItCannot(t *testing.T) {
 	ctx := timeout(t)
-	before := shared(t)
-	labs := make([]*lab.Lab, 2)
-	var started sync.WaitGroup
-	for n := range labs {
-		labs[n] = lab.ForTest(ctx, t, lab.Options{NoControlPlane: true})
-		for range 2 {
-			started.Go(func() {
-				i, err := labs[n].Launch(ctx, lab.InstanceSpec{})
-				if err == nil {
-					err = i.WaitOnline(ctx)
-				}
-				if err == nil {
-					// What the agent writes into settings that no namespace separates.
-					_, err = i.Run(ctx, "sysctl", "-qw", "vm.overcommit_memory=1", "kernel.panic=10", "kernel.panic_on_oops=1")
-				}
-				if err != nil {
-					t.Error(err)
-				}
-			})
-		}
-	}
-	started.Wait()
-	for _, l := range labs {
-		if err := l.Close(); err != nil {
-			t.Error(err)
-		}
-		left, err := machine.Residue(l.ID, l.Dir)
-		if err != nil || len(left) > 0 {
-			t.Errorf("lab %s left %v (%v)", l.ID, left, err)
-		}
-		for _, i := range []string{"node1", "node2"} {
-			if data, err := os.ReadFile(filepath.Join(l.Dir, "boxes", i, "journal.log")); err != nil || len(data) == 0 {
-				t.Errorf("the journal of %s was not kept: %v", i, err)
+	l := lab.ForTest(ctx, t, lab.Options{NoControlPlane: true})
+	launch(ctx, t, l, lab.InstanceSpec{Name: "taken", Off: true})
+	for name, row := range map[string]struct {
+		spec lab.InstanceSpec
+		want string
+	}{
+		"a Kubernetes that is not here": {lab.InstanceSpec{Kubernetes: "1.2"}, `no Kubernetes "1.2" here, only [1.35 1.37]`},
+		"a containerd that is not here": {lab.InstanceSpec{Containerd: "3"}, `no containerd "3" here, only [1.7 2]`},
+		"a name that is taken":          {lab.InstanceSpec{Name: "taken"}, "the name is taken"},
+		"the VPC's name":                {lab.InstanceSpec{Name: "vpc"}, "the name is taken"},
+		"a name that is a path":         {lab.InstanceSpec{Name: "../x"}, "does not match"},
+		"a file where there is none":    {lab.InstanceSpec{Name: "broken", Files: map[string][]byte{"/etc": nil}}, "cannot launch broken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if _, err := l.Launch(ctx, row.spec); err == nil || !strings.Contains(err.Error(), row.want) {
+				t.Errorf("the error is %v, want one with %q", err, row.want)
 			}
-		}
+		})
 	}
-	for name, value := range shared(t) {
-		if before[name] != value {
-			t.Errorf("%s was %q and is %q", name, before[name], value)
-		}
+	if l.Instance("broken") != nil {
+		t.Error("half an instance is left")
 	}
-}
-
-// shared reads a few settings that all boxes share with the machine.
-func shared(t *testing.T) map[string]string {
-	values := map[string]string{}
-	for _, name := range []string{"vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops"} {
-		data, err := os.ReadFile("/proc/sys/" + name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		values[name] = string(data)
+	if _, err := l.Launch(ctx, lab.InstanceSpec{Name: "broken", Off: true}); err != nil {
+		t.Errorf("its name cannot be used again: %v", err)
 	}
-	return values
-}
-
-// childVariable makes the test binary a process that starts a lab and waits to be killed.
-const childVariable = "EKSNODE_LAB_TEST_CHILD"
-
-func TestLabOfAKilledProcessIsSwept(t *testing.T) {
-	if os.Getenv(childVariable) != "" {
-		beKilled()
-		return
+	if _, err := l.Kubectl(ctx, "get", "nodes"); err == nil || !strings.Contains(err.Error(), "no control plane") {
+		t.Errorf("kubectl without a control plane: %v", err)
 	}
-	if os.Geteuid() != 0 {
-		t.Skip("the lab makes namespaces and cgroups, so this test must be run by root")
-	}
-	ctx := timeout(t)
-	child := exec.CommandContext(ctx, os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")
-	child.Env = append(os.Environ(), childVariable+"=1")
-	child.Stderr = t.Output()
-	out, err := child.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := child.Start(); err != nil {
-		t.Fatal(err)
-	}
-	var id, dir string
-	for lines := bufio.NewScanner(out); id == "" && lines.Scan(); {
-		if rest, ok := strings.CutPrefix(lines.Text(), "LAB "); ok {
-			id, dir, _ = strings.Cut(rest, " ")
-		}
-	}
-	if err := child.Process.Kill(); err != nil {
-		t.Error(err)
-	}
-	_ = child.Wait() // it was killed
-	if id == "" {
-		t.Fatal("the child started no lab")
-	}
-	left, err := machine.Residue(id, dir)
-	if err != nil || len(left) == 0 {
-		t.Fatalf("the dead lab left nothing to sweep: %v", err)
-	}
-	labs, err := lab.Labs()
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, l := range labs {
-		if l.ID != id {
-			continue
-		}
-		if l.Alive {
-			t.Error("the dead lab is said to be alive")
-		}
-		if err := lab.Sweep(ctx, l); err != nil {
-			t.Error(err)
-		}
-	}
-	if left, err := machine.Residue(id, dir); err != nil || len(left) > 0 {
-		t.Errorf("after the sweep there is %v (%v)", left, err)
-	}
-}
-
-// beKilled starts a lab with an instance, tells which, and waits.
-func beKilled() {
-	ctx := context.Background()
-	l, err := lab.Start(ctx, lab.Options{NoControlPlane: true})
-	if err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	if _, err := l.Launch(ctx, lab.InstanceSpec{}); err != nil {
-		fmt.Fprintln(os.Stderr, err)
-		return
-	}
-	fmt.Printf("\nLAB %s %s\n", l.ID, l.Dir)
-	time.Sleep(time.Hour)
 }

@@ -45,7 +45,7 @@ func New(o Options) (platform.Platform, error) {
 	if err != nil {
 		return platform.Platform{}, err
 	}
-	p := &place{imds: client, layout: node.AL2023(), log: o.Log}
+	p := &place{imds: client, layout: layout(o.Getenv), log: o.Log}
 	p.ec2 = p.askEC2
 	return platform.Platform{
 		Name:   "ec2",
@@ -59,6 +59,16 @@ func New(o Options) (platform.Platform, error) {
 		Host:           p.host,
 		Checks:         p.checks,
 	}, nil
+}
+
+// layout is that of Amazon Linux 2023. nodeadm's variable names an image
+// credential provider to use in place of the built-in one.
+func layout(getenv func(string) string) node.Layout {
+	l := node.AL2023()
+	if path := getenv("ECR_CREDENTIAL_PROVIDER_BIN_PATH"); path != "" {
+		l.ImageCredentialProvider, l.UseImageCredentialProvider = path, true
+	}
+	return l
 }
 
 // place is what the platform's functions share.

@@ -218,10 +218,10 @@ func (d *Driver) failure(ctx context.Context, v verb, name, result string, u uni
 		what = "a unit that it requires failed (systemctl list-dependencies " + name + ")"
 	case result == "canceled" && u.idle():
 		what = "something else stopped it or cancelled its start"
-	case u.Condition != "" && u.Active == "inactive":
-		what = "its start condition " + u.Condition + " does not hold"
-	case u.Active == "inactive" && u.Result == "success":
-		what = "it ended at once, without an error"
+	case u.Active == "inactive":
+		// systemd forgets a unit that ended well as soon as it has; only the
+		// journal knows more.
+		what = "it ended at once, without an error, or a start condition does not hold"
 	default:
 		what = fmt.Sprintf("it is %s (%s): %s", u.Active, u.Sub, u.end())
 	}

@@ -232,26 +232,37 @@ func (c *connection) Watch(ctx context.Context, name string) (<-chan struct{}, e
 	return ch, nil
 }
 
-// call runs one bounded call and gives its errors their code.
+// call runs one bounded call and gives its errors their code. A connection that
+// turns out to be broken, as all are after systemd has executed itself anew, is
+// replaced once: every call may be made twice.
 func (c *connection) call(ctx context.Context, bound time.Duration, f func(context.Context, *sd.Conn) error) error {
-	conn, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
 	inner, cancel := context.WithTimeout(ctx, bound)
 	defer cancel()
-	err = f(inner, conn)
-	switch {
-	case err == nil:
-		return nil
-	case ctx.Err() != nil:
-		return ctx.Err()
-	case inner.Err() != nil:
-		err = fmt.Errorf("systemd did not answer within %v", bound)
-	case !errors.Is(err, dbus.ErrClosed) && conn.Connected():
-		return err
+	for again := true; ; again = false {
+		conn, err := c.open(ctx)
+		if err != nil {
+			return err
+		}
+		err = f(inner, conn)
+		switch {
+		case err == nil || answered(err):
+			return err
+		case ctx.Err() != nil:
+			return ctx.Err()
+		case inner.Err() != nil:
+			return fault.New(fault.SystemdGone, goneRemedy, fmt.Errorf("systemd did not answer within %v", bound))
+		case !again:
+			return fault.New(fault.SystemdGone, goneRemedy, err)
+		}
+		c.Close()
 	}
-	return fault.New(fault.SystemdGone, goneRemedy, err)
+}
+
+// answered reports whether an error is what systemd, or this package, said, and
+// not the failure to hear of it.
+func answered(err error) bool {
+	_, said := fault.Find(err)
+	return said || errorName(err) != "" || errors.Is(err, errInstall)
 }
 
 // Reload implements bus.
@@ -268,12 +279,15 @@ func (c *connection) ResetFailed(ctx context.Context, name string) error {
 	return err
 }
 
+// errInstall is that a unit cannot be enabled.
+var errInstall = errors.New("its unit file has no [Install] section")
+
 // Enable implements bus.
 func (c *connection) Enable(ctx context.Context, name string) error {
 	return c.call(ctx, callBound, func(ctx context.Context, conn *sd.Conn) error {
 		install, _, err := conn.EnableUnitFilesContext(ctx, []string{name}, false, false)
 		if err == nil && !install {
-			err = errors.New("its unit file has no [Install] section")
+			err = errInstall
 		}
 		return err
 	})
@@ -334,7 +348,7 @@ func (c *connection) Unit(ctx context.Context, name string) (unit, error) {
 		}
 		u = unit{
 			LoadState: text(p["LoadState"]), Active: text(p["ActiveState"]), Sub: text(p["SubState"]),
-			FileState: text(p["UnitFileState"]), LoadError: loadError(p["LoadError"]), Condition: condition(p["Conditions"]),
+			FileState: text(p["UnitFileState"]), LoadError: loadError(p["LoadError"]),
 		}
 		u.NeedReload, _ = p["NeedDaemonReload"].(bool)
 		if id, ok := p["InvocationID"].([]byte); ok {
@@ -369,27 +383,6 @@ func text(v any) string {
 func loadError(v any) string {
 	if pair, ok := v.([]any); ok && len(pair) == 2 {
 		return text(pair[1])
-	}
-	return ""
-}
-
-// condition reads the list of start conditions, each a name, whether it is a
-// trigger, whether it is negated, its parameter, and its last result, which is
-// below zero when it did not hold.
-func condition(v any) string {
-	list, _ := v.([][]any)
-	for _, c := range list {
-		if len(c) != 5 {
-			continue
-		}
-		negated, _ := c[2].(bool)
-		if result, ok := c[4].(int32); ok && result < 0 {
-			mark := ""
-			if negated {
-				mark = "!"
-			}
-			return text(c[0]) + "=" + mark + text(c[3])
-		}
 	}
 	return ""
 }

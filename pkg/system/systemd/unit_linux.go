@@ -16,9 +16,6 @@ type unit struct {
 	FileState  string // UnitFileState
 	NeedReload bool   // NeedDaemonReload
 	Invocation string // changes with every start
-	// Condition is the first start condition that did not hold at the last
-	// attempt; empty when all held.
-	Condition string
 
 	// The rest is of services alone.
 	Type           string

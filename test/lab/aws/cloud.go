@@ -73,15 +73,10 @@ type Cloud struct {
 
 // New returns an account with no instance, a few instance types and no role.
 func New(cfg Config) *Cloud {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
-	set(&cfg.AccountID, "123456789012")
-	set(&cfg.Partition, "aws")
-	set(&cfg.Domain, "amazonaws.com")
-	set(&cfg.Region, "us-west-2")
+	setDefault(&cfg.AccountID, "123456789012")
+	setDefault(&cfg.Partition, "aws")
+	setDefault(&cfg.Domain, "amazonaws.com")
+	setDefault(&cfg.Region, "us-west-2")
 	if cfg.CredentialLifetime == 0 {
 		// "temporary security credentials ... valid for six hours": what IMDS hands out in practice.
 		cfg.CredentialLifetime = 6 * time.Hour
@@ -221,4 +216,11 @@ func sortedKeys[V any](m map[string]V) []string {
 	}
 	sort.Strings(keys)
 	return keys
+}
+
+// setDefault fills a field that is empty.
+func setDefault(field *string, value string) {
+	if *field == "" {
+		*field = value
+	}
 }

@@ -1,6 +1,7 @@
 package aws
 
 import (
+	"errors"
 	"fmt"
 	"net/http"
 	"path"
@@ -164,7 +165,7 @@ var builtinTypes = []InstanceType{
 // PutInstanceType adds a type or replaces it.
 func (c *Cloud) PutInstanceType(t InstanceType) error {
 	if t.Name == "" {
-		return fmt.Errorf("cannot put instance type: it has no name")
+		return errors.New("cannot put instance type: it has no name")
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -12,6 +12,10 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/ec2"
 	"github.com/aws/aws-sdk-go-v2/service/ec2/types"
+	"github.com/aws/aws-sdk-go-v2/service/ecr"
+	"github.com/aws/aws-sdk-go-v2/service/ecrpublic"
+	"github.com/aws/aws-sdk-go-v2/service/eks"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -281,8 +285,23 @@ func TestEC2SignatureErrors(t *testing.T) {
 			}
 		})
 	}
-	_, err := ec2.NewFromConfig(b.configAs(b.node.Credentials())).DescribeVpcs(t.Context(), nil)
-	if err == nil {
-		t.Error("an action that is not there was answered")
+}
+
+func TestActionsThatAreNotEmulatedSaySo(t *testing.T) {
+	b := newBench(t, Config{})
+	cfg := b.configAs(b.node.Credentials())
+	_, vpcs := ec2.NewFromConfig(cfg).DescribeVpcs(t.Context(), nil)
+	_, role := sts.NewFromConfig(cfg).GetSessionToken(t.Context(), nil)
+	_, repositories := ecr.NewFromConfig(cfg).DescribeRepositories(t.Context(), nil)
+	_, clusters := eks.NewFromConfig(cfg).ListClusters(t.Context(), nil)
+	cfg.Region = publicRegion
+	_, public := ecrpublic.NewFromConfig(cfg).DescribeRegistries(t.Context(), nil)
+	var got []string
+	for _, err := range []error{vpcs, role, repositories, clusters, public} {
+		got = append(got, errorCode(err))
+	}
+	want := []string{"InvalidAction", "InvalidAction", "UnknownOperationException", "UnknownOperationException", "UnknownOperationException"}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
 	}
 }

@@ -42,18 +42,13 @@ type clusterKey struct{ region, name string }
 
 // PutCluster creates a cluster or replaces it.
 func (c *Cloud) PutCluster(cluster Cluster) error {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
 	if cluster.Name == "" {
 		return errors.New("cannot put cluster: it has no name")
 	}
-	set(&cluster.Region, c.cfg.Region)
-	set(&cluster.Status, "ACTIVE")
-	set(&cluster.AuthenticationMode, "API_AND_CONFIG_MAP")
-	set(&cluster.ClusterSecurityGroupID, "sg-0"+hexID("cluster/"+cluster.Name, 16))
+	setDefault(&cluster.Region, c.cfg.Region)
+	setDefault(&cluster.Status, "ACTIVE")
+	setDefault(&cluster.AuthenticationMode, "API_AND_CONFIG_MAP")
+	setDefault(&cluster.ClusterSecurityGroupID, "sg-0"+hexID("cluster/"+cluster.Name, 16))
 	if cluster.CreatedAt.IsZero() {
 		cluster.CreatedAt = c.now()
 	}

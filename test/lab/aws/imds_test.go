@@ -409,6 +409,13 @@ func TestServiceThatRefusesConnectionsUntilItStarts(t *testing.T) {
 	}
 	addr := probe.Addr().String()
 	probe.Close()
+	refused := func() bool {
+		conn, err := net.Dial("tcp", addr)
+		if err == nil {
+			conn.Close()
+		}
+		return errors.Is(err, syscall.ECONNREFUSED)
+	}
 	late := b.node.Inject("", Fault{Effect: Refuse})
 	opened := make(chan struct{}, 8)
 	ctx, stop := context.WithCancel(t.Context())
@@ -420,8 +427,8 @@ func TestServiceThatRefusesConnectionsUntilItStarts(t *testing.T) {
 			return l, err
 		})
 	}()
-	if _, err := net.Dial("tcp", addr); !errors.Is(err, syscall.ECONNREFUSED) {
-		t.Fatalf("before it starts: %v", err)
+	if !refused() {
+		t.Fatal("it listens before it starts")
 	}
 	late()
 	<-opened
@@ -430,13 +437,14 @@ func TestServiceThatRefusesConnectionsUntilItStarts(t *testing.T) {
 		t.Errorf("after it started: %v", err)
 	}
 	again := b.node.Inject("", Fault{Effect: Refuse})
-	await(t, func() bool { _, err := net.Dial("tcp", addr); return errors.Is(err, syscall.ECONNREFUSED) })
+	await(t, refused)
 	again()
 	<-opened
 	if _, err := client.GetMetadata(t.Context(), &imds.GetMetadataInput{Path: "mac"}); err != nil {
 		t.Errorf("after it came back: %v", err)
 	}
 	forever := b.node.Inject("", Fault{Effect: Refuse})
+	await(t, refused)
 	b.node.Inject("", Fault{Effect: Refuse, Until: b.clock.now().Add(time.Hour)})
 	forever()
 	b.clock.advance(time.Hour)

@@ -130,21 +130,16 @@ type MaintenanceEvent struct {
 
 // fill sets what is empty.
 func (i *Instance) fill(c *Cloud) {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
-	set(&i.Type, "m5.large")
-	set(&i.ImageID, "ami-0123456789abcdef0")
-	set(&i.Architecture, "x86_64")
-	set(&i.Account, c.cfg.AccountID)
-	set(&i.Region, c.cfg.Region)
-	set(&i.Zone, i.Region+"a")
-	set(&i.ZoneID, zoneID(i.Zone, i.Region))
-	set(&i.HostnameType, "ip-name")
-	set(&i.LifeCycle, "on-demand")
-	set(&i.State, "running")
+	setDefault(&i.Type, "m5.large")
+	setDefault(&i.ImageID, "ami-0123456789abcdef0")
+	setDefault(&i.Architecture, "x86_64")
+	setDefault(&i.Account, c.cfg.AccountID)
+	setDefault(&i.Region, c.cfg.Region)
+	setDefault(&i.Zone, i.Region+"a")
+	setDefault(&i.ZoneID, zoneID(i.Zone, i.Region))
+	setDefault(&i.HostnameType, "ip-name")
+	setDefault(&i.LifeCycle, "on-demand")
+	setDefault(&i.State, "running")
 	if i.LaunchTime.IsZero() {
 		i.LaunchTime = c.now().UTC().Truncate(time.Second)
 	}
@@ -153,26 +148,21 @@ func (i *Instance) fill(c *Cloud) {
 	}
 	for n := range i.Interfaces {
 		if n == 0 {
-			set(&i.Interfaces[n].MAC, macOf(i.ID))
+			setDefault(&i.Interfaces[n].MAC, macOf(i.ID))
 		}
 		i.Interfaces[n].fill(*i)
 	}
-	set(&i.LocalHostname, i.defaultHostname())
-	set(&i.PrivateDNSName, i.LocalHostname)
+	setDefault(&i.LocalHostname, i.defaultHostname())
+	setDefault(&i.PrivateDNSName, i.LocalHostname)
 }
 
 // fill sets what is empty in an interface of an instance whose own fields are set.
 func (n *Interface) fill(i Instance) {
-	set := func(field *string, value string) {
-		if *field == "" {
-			*field = value
-		}
-	}
 	n.MAC = strings.ToLower(n.MAC)
-	set(&n.ID, "eni-0"+hexID(n.MAC, 16))
-	set(&n.SubnetID, "subnet-0"+hexID(i.Zone, 16))
-	set(&n.VPCID, "vpc-0"+hexID(i.Account+i.Region, 16))
-	set(&n.OwnerID, i.Account)
+	setDefault(&n.ID, "eni-0"+hexID(n.MAC, 16))
+	setDefault(&n.SubnetID, "subnet-0"+hexID(i.Zone, 16))
+	setDefault(&n.VPCID, "vpc-0"+hexID(i.Account+i.Region, 16))
+	setDefault(&n.OwnerID, i.Account)
 	if len(n.SecurityGroupIDs) == 0 {
 		n.SecurityGroupIDs = []string{"sg-0" + hexID(n.VPCID, 16)}
 	}
@@ -183,11 +173,11 @@ func (n *Interface) fill(i Instance) {
 		return
 	}
 	if addr, err := netip.ParseAddr(n.IPv4s[0]); err == nil && addr.Is4() {
-		set(&n.SubnetCIDR, netip.PrefixFrom(addr, 24).Masked().String())
+		setDefault(&n.SubnetCIDR, netip.PrefixFrom(addr, 24).Masked().String())
 		if len(n.VPCCIDRs) == 0 {
 			n.VPCCIDRs = []string{netip.PrefixFrom(addr, 16).Masked().String()}
 		}
-		set(&n.LocalHostname, ipName(addr.String(), i.Region))
+		setDefault(&n.LocalHostname, ipName(addr.String(), i.Region))
 	}
 }
 

@@ -41,8 +41,17 @@ func TestUserDataBecomesAReadyNodeThatRunsAPod(t *testing.T) {
 		}
 	})
 	t.Run("no AWS control-plane call, one metadata token", func(t *testing.T) {
-		if calls := l.Cloud.Count("ec2", "") + l.Cloud.Count("eks", ""); calls != 0 {
-			t.Errorf("%d calls of EC2 and EKS: %+v", calls, l.Cloud.CallsWhere(func(c aws.Call) bool { return c.Service == "ec2" || c.Service == "eks" }))
+		if calls := l.Cloud.ControlPlaneCalls(i.ID()); len(calls) != 0 {
+			t.Errorf("%d calls: %+v", len(calls), calls)
+		}
+		// The config phase is the agent's first run of this boot; each run has
+		// a token of its own, and kubelet's credential plugins have theirs.
+		i.EC2.ResetRequests()
+		if code, out := code(t, i, "eksnode", "init", "--phase", "config"); code != 0 {
+			t.Fatalf("init exits %d: %s", code, out)
+		}
+		if n, tokens := len(i.EC2.Requests()), i.EC2.CountRequests(aws.IsToken); n > 8 || tokens != 1 {
+			t.Errorf("%d metadata requests, %d of them for tokens: %+v", n, tokens, i.EC2.Requests())
 		}
 	})
 	t.Run("the node is what the cluster expects", func(t *testing.T) {

@@ -77,17 +77,15 @@ var functions = map[string]struct {
 	"size":   {[]kind{kindString, kindList}, kindInt},
 }
 
-type checker struct{}
-
 // check returns the type of a node, or the first thing in it that has none.
-func (c *checker) check(n *node, vars scope[typ]) (typ, error) {
+func check(n *node, vars scope[typ]) (typ, error) {
 	if n.op == opMacro {
-		return c.macro(n, vars)
+		return checkMacro(n, vars)
 	}
 	args := make([]typ, len(n.args))
 	for i, a := range n.args {
 		var err error
-		if args[i], err = c.check(a, vars); err != nil {
+		if args[i], err = check(a, vars); err != nil {
 			return typ{}, err
 		}
 	}
@@ -100,22 +98,22 @@ func (c *checker) check(n *node, vars scope[typ]) (typ, error) {
 		}
 		return typ{}, problemAt(n.column, "there is no variable %s", n.name)
 	case opUnary:
-		return c.unary(n, args[0])
+		return checkUnary(n, args[0])
 	case opAnd, opOr:
-		return c.logical(n, args)
+		return checkLogical(n, args)
 	case opBinary:
-		return c.binary(n, args[0], args[1])
+		return checkBinary(n, args[0], args[1])
 	case opChoice:
-		return c.choice(n, args)
+		return checkChoice(n, args)
 	case opList:
-		return c.list(n, args)
+		return checkList(n, args)
 	case opIndex:
 		if !admits(args[0], kindList) || !admits(args[1], kindInt) {
 			return typ{}, problemAt(n.column, "%s cannot be indexed by %s", args[0], args[1])
 		}
 		return items(args[0]), nil
 	default:
-		return c.call(n, args)
+		return checkCall(n, args)
 	}
 }
 
@@ -147,7 +145,7 @@ func items(list typ) typ {
 	return *list.of
 }
 
-func (c *checker) unary(n *node, arg typ) (typ, error) {
+func checkUnary(n *node, arg typ) (typ, error) {
 	if n.name == "!" && admits(arg, kindBool) {
 		return typ{kind: kindBool}, nil
 	}
@@ -157,7 +155,7 @@ func (c *checker) unary(n *node, arg typ) (typ, error) {
 	return typ{}, problemAt(n.column, "%s does not work on %s", n.name, arg)
 }
 
-func (c *checker) logical(n *node, args []typ) (typ, error) {
+func checkLogical(n *node, args []typ) (typ, error) {
 	for i, a := range args {
 		if !admits(a, kindBool) {
 			return typ{}, problemAt(n.args[i].column, "%s stands where a bool should be", a)
@@ -166,7 +164,7 @@ func (c *checker) logical(n *node, args []typ) (typ, error) {
 	return typ{kind: kindBool}, nil
 }
 
-func (c *checker) binary(n *node, left, right typ) (typ, error) {
+func checkBinary(n *node, left, right typ) (typ, error) {
 	if n.name == "in" {
 		if _, ok := join(typ{kindList, &left}, right); !ok {
 			return typ{}, problemAt(n.column, "in does not work on %s and %s", left, right)
@@ -184,7 +182,7 @@ func (c *checker) binary(n *node, left, right typ) (typ, error) {
 	return typ{kind: kindBool}, nil
 }
 
-func (c *checker) choice(n *node, args []typ) (typ, error) {
+func checkChoice(n *node, args []typ) (typ, error) {
 	if !admits(args[0], kindBool) {
 		return typ{}, problemAt(n.args[0].column, "the condition is %s, not bool", args[0])
 	}
@@ -195,7 +193,7 @@ func (c *checker) choice(n *node, args []typ) (typ, error) {
 	return both, nil
 }
 
-func (c *checker) list(n *node, args []typ) (typ, error) {
+func checkList(n *node, args []typ) (typ, error) {
 	var of typ
 	for i, a := range args {
 		both, ok := join(of, a)
@@ -207,7 +205,7 @@ func (c *checker) list(n *node, args []typ) (typ, error) {
 	return typ{kindList, &of}, nil
 }
 
-func (c *checker) call(n *node, args []typ) (typ, error) {
+func checkCall(n *node, args []typ) (typ, error) {
 	f, ok := functions[n.name]
 	if !ok {
 		return typ{}, problemAt(n.column, "there is no function %s here; there are %s", n.name,
@@ -222,15 +220,15 @@ func (c *checker) call(n *node, args []typ) (typ, error) {
 	return typ{kind: f.gives}, nil
 }
 
-func (c *checker) macro(n *node, vars scope[typ]) (typ, error) {
-	list, err := c.check(n.args[0], vars)
+func checkMacro(n *node, vars scope[typ]) (typ, error) {
+	list, err := check(n.args[0], vars)
 	if err != nil {
 		return typ{}, err
 	}
 	if !admits(list, kindList) {
 		return typ{}, problemAt(n.column, "%s works on a list, not on %s", n.name, list)
 	}
-	body, err := c.check(n.args[2], vars.with(n.args[1].name, items(list)))
+	body, err := check(n.args[2], vars.with(n.args[1].name, items(list)))
 	if err != nil {
 		return typ{}, err
 	}

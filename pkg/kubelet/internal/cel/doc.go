@@ -41,7 +41,7 @@ func Int(text string, variables map[string]int64) (int64, error) {
 		types = types.with(name, typ{kind: kindInt})
 		values = values.with(name, v)
 	}
-	if _, err := (&checker{}).check(root, types); err != nil {
+	if _, err := check(root, types); err != nil {
 		return 0, err
 	}
 	v, err := (&evaluator{}).eval(root, values)

@@ -2,7 +2,6 @@ package cel
 
 import (
 	"math"
-	"strconv"
 	"unicode/utf8"
 )
 
@@ -224,81 +223,6 @@ func ordered[T int | int64 | uint64 | float64 | string](name string, l, r T) boo
 	return l >= r
 }
 
-func overflow(n *node) error { return problemAt(n.column, "%s overflows", n.name) }
-
-func intArithmetic(n *node, l, r int64) (any, error) {
-	switch n.name {
-	case "+":
-		if sum := l + r; (sum > l) == (r > 0) {
-			return sum, nil
-		}
-	case "-":
-		if diff := l - r; (diff < l) == (r > 0) {
-			return diff, nil
-		}
-	case "*":
-		if l == 0 || r == 0 {
-			return int64(0), nil
-		}
-		p := l * r
-		if p/r == l && !(l == -1 && r == math.MinInt64) && !(r == -1 && l == math.MinInt64) {
-			return p, nil
-		}
-	default:
-		if r == 0 {
-			return nil, problemAt(n.column, "%s by zero", n.name)
-		}
-		if r == -1 && l == math.MinInt64 {
-			return nil, overflow(n)
-		}
-		if n.name == "/" {
-			return l / r, nil
-		}
-		return l % r, nil
-	}
-	return nil, overflow(n)
-}
-
-func uintArithmetic(n *node, l, r uint64) (any, error) {
-	switch n.name {
-	case "+":
-		if sum := l + r; sum >= l {
-			return sum, nil
-		}
-	case "-":
-		if l >= r {
-			return l - r, nil
-		}
-	case "*":
-		if l == 0 || l*r/l == r {
-			return l * r, nil
-		}
-	default:
-		if r == 0 {
-			return nil, problemAt(n.column, "%s by zero", n.name)
-		}
-		if n.name == "/" {
-			return l / r, nil
-		}
-		return l % r, nil
-	}
-	return nil, overflow(n)
-}
-
-func doubleArithmetic(n *node, l, r float64) (any, error) {
-	switch n.name {
-	case "+":
-		return l + r, nil
-	case "-":
-		return l - r, nil
-	case "*":
-		return l * r, nil
-	case "/":
-		return l / r, nil
-	}
-	return nil, problemAt(n.column, "%s does not work on doubles", n.name)
-}
-
 func (e *evaluator) macro(n *node, vars scope[any]) (any, error) {
 	v, err := e.eval(n.args[0], vars)
 	if err != nil {
@@ -391,99 +315,4 @@ func call(n *node, arg any) (any, error) {
 		return int64(len(v)), nil
 	}
 	return nil, problemAt(n.column, "%s does not work on this", n.name)
-}
-
-func outOfRange(n *node, wanted string) error {
-	return problemAt(n.column, "the value is outside of the range of %s", wanted)
-}
-
-func toInt(n *node, v any) (int64, error) {
-	switch v := v.(type) {
-	case int64:
-		return v, nil
-	case uint64:
-		if v > math.MaxInt64 {
-			return 0, outOfRange(n, "int")
-		}
-		return int64(v), nil
-	case float64:
-		// The ends themselves are refused, as in cel-go: 2^63 is no int, and no
-		// double lies between it and the largest int.
-		if !(v > math.MinInt64 && v < math.MaxInt64) {
-			return 0, outOfRange(n, "int")
-		}
-		return int64(v), nil
-	case string:
-		i, err := strconv.ParseInt(v, 10, 64)
-		if err != nil {
-			return 0, problemAt(n.column, "%q is no int", v)
-		}
-		return i, nil
-	}
-	return 0, problemAt(n.column, "a result of type %s is no number", typ{kind: valueKind(v)})
-}
-
-func valueKind(v any) kind {
-	if _, ok := v.([]any); ok {
-		return kindList
-	}
-	return literalKind(v)
-}
-
-func toUint(n *node, v any) (uint64, error) {
-	switch v := v.(type) {
-	case uint64:
-		return v, nil
-	case int64:
-		if v < 0 {
-			return 0, outOfRange(n, "uint")
-		}
-		return uint64(v), nil
-	case float64:
-		if !(v >= 0 && v < math.MaxUint64) {
-			return 0, outOfRange(n, "uint")
-		}
-		return uint64(v), nil
-	case string:
-		u, err := strconv.ParseUint(v, 10, 64)
-		if err != nil {
-			return 0, problemAt(n.column, "%q is no uint", v)
-		}
-		return u, nil
-	}
-	return 0, problemAt(n.column, "uint does not work on this")
-}
-
-func toDouble(n *node, v any) (float64, error) {
-	switch v := v.(type) {
-	case float64:
-		return v, nil
-	case int64:
-		return float64(v), nil
-	case uint64:
-		return float64(v), nil
-	case string:
-		d, err := strconv.ParseFloat(v, 64)
-		if err != nil {
-			return 0, problemAt(n.column, "%q is no double", v)
-		}
-		return d, nil
-	}
-	return 0, problemAt(n.column, "double does not work on this")
-}
-
-func toString(n *node, v any) (string, error) {
-	switch v := v.(type) {
-	case string:
-		return v, nil
-	case int64:
-		return strconv.FormatInt(v, 10), nil
-	case uint64:
-		return strconv.FormatUint(v, 10), nil
-	case bool:
-		return strconv.FormatBool(v), nil
-	case float64:
-		return strconv.FormatFloat(v, 'g', -1, 64), nil
-	}
-	return "", problemAt(n.column, "string does not work on this")
 }

@@ -28,6 +28,9 @@ func demo(flags *flag.FlagSet) func(context.Context, []string) error {
 		if options.Package == "" {
 			return errors.New("cannot show anything: name the product's package with --package")
 		}
+		if err := lab.Build(ctx, *options, []string{s.Kubernetes}, []string{s.Containerd}); err != nil {
+			return err
+		}
 		l, err := lab.Start(ctx, *options)
 		if err != nil {
 			return err

@@ -21,6 +21,7 @@ const usage = `The lab: a real Kubernetes control plane, emulated AWS, and insta
   lab deps                     install the Debian packages the lab needs
   lab build [--all]            build what a lab needs into the cache; with --all all versions a node can have
   lab demo --package DEB       boot an instance with user data, show it Ready, a pod's log and the time each phase took
+  lab bench --package DEB      measure the product beside its budgets
   lab up [--package DEB]       start a lab and keep it until Ctrl-C
   lab list                     labs of this machine
   lab launch [--name N] …      launch an instance in a running lab
@@ -39,6 +40,7 @@ func commands() map[string]command {
 	return map[string]command{
 		"deps": deps, "build": build, "demo": demo, "up": up, "list": list, "launch": launch,
 		"exec": execute, "kubectl": kubectl, "nodeconfig": nodeConfig, "down": down,
+		"bench": bench, "measure": measure,
 	}
 }
 

@@ -21,7 +21,7 @@ func main() {
 	if err != nil {
 		host = err.Error()
 	}
-	fmt.Printf("hello from %s %s\n", host, strings.Join(os.Args[1:], " "))
+	fmt.Println(strings.Join(append([]string{"hello from", host}, os.Args[1:]...), " "))
 	port := os.Getenv("PORT")
 	if port == "" {
 		port = "8080"

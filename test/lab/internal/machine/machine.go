@@ -33,14 +33,15 @@ type Claim struct {
 }
 
 // Register enters a lab whose files are in runDir. The entry holds as long as this process lives: when it dies
-// without [Claim.Release], [Sweep] finds the lab dead. The first lab of a machine saves the kernel's settings.
+// without [Claim.Release], [Sweep] finds the lab dead. The first lab of a machine saves the kernel's settings; limits too low for several
+// boxes are raised until the last one ends.
 func Register(ctx context.Context, id, runDir string) (*Claim, error) {
 	unlock, err := lockState(ctx)
 	if err != nil {
 		return nil, fmt.Errorf("cannot register lab %s: %w", id, err)
 	}
 	defer unlock()
-	if err := saveSettings(); err != nil {
+	if err := errors.Join(saveSettings(), makeRoom()); err != nil {
 		return nil, fmt.Errorf("cannot register lab %s: %w", id, err)
 	}
 	f, err := os.OpenFile(lockFile(id), os.O_CREATE|os.O_EXCL|os.O_RDWR|syscall.O_CLOEXEC, 0o600)

@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 )
 
@@ -72,6 +73,26 @@ func saveSettings() error {
 		return err
 	}
 	return os.Rename(tmp, settingsFile)
+}
+
+// inotifyInstances is enough for dozens of boxes: a booted node has about fifteen, all of one user, and the kernel's
+// limit is 128 a user (inotify(7)).
+const inotifyInstances = 4096
+
+// makeRoom raises a limit that all boxes share, if it is lower. restoreIfLast puts it back.
+func makeRoom() error {
+	const file = "/proc/sys/fs/inotify/max_user_instances"
+	data, err := os.ReadFile(file)
+	if err != nil {
+		return fmt.Errorf("cannot raise the limit of inotify instances: %w", err)
+	}
+	if now, err := strconv.Atoi(strings.TrimSpace(string(data))); err == nil && now >= inotifyInstances {
+		return nil
+	}
+	if err := os.WriteFile(file, []byte(strconv.Itoa(inotifyInstances)), 0); err != nil {
+		return fmt.Errorf("cannot raise the limit of inotify instances: %w", err)
+	}
+	return nil
 }
 
 // restoreIfLast puts the saved settings back when no lab has an entry any more. The caller holds the state's lock.

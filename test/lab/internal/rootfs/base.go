@@ -33,9 +33,9 @@ func silenced() []string {
 	return []string{"apt-daily.timer", "apt-daily-upgrade.timer", "fstrim.timer", "e2scrub_all.timer", "dpkg-db-backup.timer", "e2scrub_reap.service"}
 }
 
-// masked are units that cannot work in a box: there is no keyboard on its console.
+// masked are units that cannot work in a box: its console has no keyboard, and its kernel is shared.
 func masked() []string {
-	return []string{"console-getty.service", "getty.target", "getty-static.service", "tmp.mount", "systemd-firstboot.service"}
+	return []string{"console-getty.service", "getty.target", "getty-static.service", "tmp.mount", "systemd-firstboot.service", "proc-sys-fs-binfmt_misc.automount"}
 }
 
 // networkUnit makes every ENI ask for its addresses, as EC2's images do. The MAC address is the

@@ -40,78 +40,145 @@ func linkerFlags(t Tool) string {
 	return strings.Join(flags, " ")
 }
 
-// Build makes the named programs of t, all of them when none is named, and returns their
-// paths by name. A program that is in the cache under its key costs nothing.
+// Build makes the named programs of t, all of them when none is named, and returns their paths by name. Programs that
+// are in the cache under their keys cost nothing; the others are compiled together, so that one is linked while
+// another is compiled.
 func (b *Builder) Build(ctx context.Context, t Tool, programs ...string) (map[string]string, error) {
 	if len(programs) == 0 {
 		programs = slices.Sorted(maps.Keys(t.Packages))
 	}
-	out := make(map[string]string, len(programs))
-	for _, p := range programs {
-		path, err := b.program(ctx, t, p)
-		if err != nil {
-			return nil, err
-		}
-		out[p] = path
-	}
-	return out, nil
-}
-
-func (b *Builder) program(ctx context.Context, t Tool, program string) (string, error) {
-	pkg, ok := t.Packages[program]
-	if !ok {
-		return "", fmt.Errorf("cannot build %s: %s has no such program", program, t.Dir())
-	}
-	module := filepath.Join(b.Tools, t.Dir())
-	args := []string{"build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", linkerFlags(t)}
-	key, err := moduleKey(module, append(args, pkg))
+	paths, err := b.paths(t, programs)
 	if err != nil {
-		return "", fmt.Errorf("cannot build %s: %w", program, err)
+		return nil, err
 	}
-	return b.cached(ctx, filepath.Join(t.Dir(), key), program, func(tmp string) error {
-		cmd := exec.CommandContext(ctx, "go", append(args, "-o", tmp, pkg)...)
-		cmd.Dir = module
-		return b.run(cmd, t.Dir()+"/"+program)
-	})
+	if len(missing(paths)) == 0 {
+		return paths, nil
+	}
+	if err := os.MkdirAll(filepath.Join(b.Cache, t.Dir()), 0o755); err != nil {
+		return nil, fmt.Errorf("cannot build %s: %w", t.Dir(), err)
+	}
+	unlock, err := Lock(ctx, filepath.Join(b.Cache, t.Dir(), ".lock"))
+	if err != nil {
+		return nil, fmt.Errorf("cannot build %s: %w", t.Dir(), err)
+	}
+	defer unlock()
+	if names := missing(paths); len(names) > 0 {
+		if err := b.compile(ctx, t, names, paths); err != nil {
+			return nil, fmt.Errorf("cannot build %s: %w", t.Dir(), err)
+		}
+	}
+	return paths, nil
 }
 
-// Program builds a program of this lab's own module (sources under dir), keyed by its sources.
-// Such programs use the standard library alone.
+// paths says where in the cache the programs are, or will be when they are built.
+func (b *Builder) paths(t Tool, programs []string) (map[string]string, error) {
+	paths := map[string]string{}
+	for _, p := range programs {
+		if _, ok := t.Packages[p]; !ok {
+			return nil, fmt.Errorf("cannot build %s: %s has no such program", p, t.Dir())
+		}
+		key, err := moduleKey(filepath.Join(b.Tools, t.Dir()), append(buildArgs(t), t.Packages[p]))
+		if err != nil {
+			return nil, fmt.Errorf("cannot build %s: %w", p, err)
+		}
+		paths[p] = filepath.Join(b.Cache, t.Dir(), key, p)
+	}
+	return paths, nil
+}
+
+// Missing tells whether any of the programs has still to be compiled.
+func (b *Builder) Missing(t Tool, programs ...string) bool {
+	if len(programs) == 0 {
+		programs = slices.Sorted(maps.Keys(t.Packages))
+	}
+	paths, err := b.paths(t, programs)
+	return err != nil || len(missing(paths)) > 0
+}
+
+func buildArgs(t Tool) []string {
+	return []string{"build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", linkerFlags(t)}
+}
+
+// missing lists the names whose files are not there.
+func missing(paths map[string]string) []string {
+	var names []string
+	for _, n := range slices.Sorted(maps.Keys(paths)) {
+		if _, err := os.Stat(paths[n]); err != nil {
+			names = append(names, n)
+		}
+	}
+	return names
+}
+
+// compile builds the programs into a temporary folder and moves each to its own. The move keeps a half-written program
+// from ever being seen under its name.
+func (b *Builder) compile(ctx context.Context, t Tool, names []string, paths map[string]string) error {
+	tmp, err := os.MkdirTemp(filepath.Join(b.Cache, t.Dir()), ".building-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(tmp)
+	// With one package -o names the file, with several the folder: their files then have the last parts of the import paths.
+	output := tmp + "/"
+	if len(names) == 1 {
+		output = filepath.Join(tmp, names[0])
+	}
+	args := append(buildArgs(t), "-o", output)
+	for _, n := range names {
+		args = append(args, t.Packages[n])
+	}
+	cmd := exec.CommandContext(ctx, "go", args...)
+	cmd.Dir = filepath.Join(b.Tools, t.Dir())
+	if err := b.run(cmd, t.Dir()+": "+strings.Join(names, " ")); err != nil {
+		return err
+	}
+	for _, n := range names {
+		if err := os.MkdirAll(filepath.Dir(paths[n]), 0o755); err != nil {
+			return err
+		}
+		if err := os.Rename(filepath.Join(tmp, n), paths[n]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Fetch downloads the modules that t's programs are compiled from, while something else is compiled.
+func (b *Builder) Fetch(ctx context.Context, t Tool) error {
+	cmd := exec.CommandContext(ctx, "go", "list", "-mod=readonly", "-deps", "tool")
+	cmd.Dir = filepath.Join(b.Tools, t.Dir())
+	cmd.Env = environment()
+	if out, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("cannot fetch the modules of %s: %w\n%s", t.Dir(), err, out[max(0, len(out)-2000):])
+	}
+	return nil
+}
+
+// Program builds a program of this lab's own module (sources under dir), keyed by its sources. Such programs use the
+// standard library alone.
 func (b *Builder) Program(ctx context.Context, dir, program string) (string, error) {
 	args := []string{"build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags", "-s -w"}
 	key, err := sourceKey(dir, args)
 	if err != nil {
 		return "", fmt.Errorf("cannot build %s: %w", program, err)
 	}
-	return b.cached(ctx, filepath.Join("lab", key), program, func(tmp string) error {
-		cmd := exec.CommandContext(ctx, "go", append(args, "-o", tmp, ".")...)
-		cmd.Dir = dir
-		return b.run(cmd, program)
-	})
-}
-
-// cached returns the program in the cache folder sub, or has it made. A lock keeps two
-// processes from compiling the same thing, and the rename keeps a half-written
-// program from ever being seen under its name.
-func (b *Builder) cached(ctx context.Context, sub, program string, build func(tmp string) error) (string, error) {
-	dir := filepath.Join(b.Cache, sub)
-	path := filepath.Join(dir, program)
+	target := filepath.Join(b.Cache, "lab", key)
+	path := filepath.Join(target, program)
 	if _, err := os.Stat(path); err == nil {
 		return path, nil
 	}
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	if err := os.MkdirAll(target, 0o755); err != nil {
 		return "", fmt.Errorf("cannot build %s: %w", program, err)
 	}
-	unlock, err := Lock(ctx, filepath.Join(dir, "."+program+".lock"))
+	unlock, err := Lock(ctx, filepath.Join(target, ".lock"))
 	if err != nil {
 		return "", fmt.Errorf("cannot build %s: %w", program, err)
 	}
 	defer unlock()
-	if _, err := os.Stat(path); err == nil {
-		return path, nil
-	}
 	tmp := path + ".building"
-	if err := build(tmp); err != nil {
+	cmd := exec.CommandContext(ctx, "go", append(args, "-o", tmp, ".")...)
+	cmd.Dir = dir
+	if err := b.run(cmd, program); err != nil {
 		return "", fmt.Errorf("cannot build %s: %w", program, err)
 	}
 	if err := os.Rename(tmp, path); err != nil {
@@ -120,8 +187,13 @@ func (b *Builder) cached(ctx context.Context, sub, program string, build func(tm
 	return path, nil
 }
 
+// environment keeps the caller's flags and workspace out of the build, and the Go toolchain the one that is there.
+func environment() []string {
+	return append(os.Environ(), "CGO_ENABLED=0", "GOTOOLCHAIN=local", "GOWORK=off", "GOFLAGS=")
+}
+
 func (b *Builder) run(cmd *exec.Cmd, what string) error {
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0", "GOTOOLCHAIN=local", "GOWORK=off", "GOFLAGS=")
+	cmd.Env = environment()
 	var tail tailBuffer
 	cmd.Stdout = &tail
 	cmd.Stderr = &tail
