@@ -64,7 +64,7 @@ func randomSpec(rng *rand.Rand) string {
 func TestMergingIsAssociative(t *testing.T) {
 	rng := rand.New(rand.NewPCG(3, 4))
 	s := nodeConfigSchema()
-	for i := range 3000 {
+	for i := range 1000 {
 		var roots []*node
 		var texts []string
 		for _, name := range []string{"a", "b", "c", "d"} {
@@ -92,7 +92,7 @@ func TestMergingIsAssociative(t *testing.T) {
 
 func TestMergingLeavesItsDocumentsAlone(t *testing.T) {
 	rng := rand.New(rand.NewPCG(5, 6))
-	for range 500 {
+	for range 200 {
 		var docs []Document
 		var before []string
 		for _, name := range []string{"a", "b", "c"} {

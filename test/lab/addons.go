@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"net/http"
 	"strings"
+	"time"
 )
 
 // cniManifest is the DaemonSet that stands for the VPC CNI's. Like it, it runs on the node's network, tolerates everything
@@ -35,6 +36,8 @@ spec:
 
 // addOns publishes the lab's images and gives the cluster its network.
 func (l *Lab) addOns(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
 	for repository, program := range map[string]string{PauseImage: "pause", CNIImage: "awsnode", HelloImage: "hello"} {
 		path, err := l.imageProgram(ctx, program)
 		if err != nil {

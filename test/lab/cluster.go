@@ -65,7 +65,7 @@ func (l *Lab) Node(ctx context.Context, name string) (Node, error) {
 func (l *Lab) WaitNodeReady(ctx context.Context, name string) error {
 	return l.WaitNode(ctx, name, "is Ready", func(n Node) error {
 		if status, message := n.Condition("Ready"); status != "True" {
-			return fmt.Errorf("Ready is %q: %s", status, message)
+			return fmt.Errorf("its condition Ready is %q: %s", status, message)
 		}
 		return nil
 	})

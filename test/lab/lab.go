@@ -92,7 +92,7 @@ func Start(ctx context.Context, options Options) (_ *Lab, err error) {
 
 // sweepDead cleans up after labs whose processes died; that this works is not this lab's concern, so it is only told.
 func (l *Lab) sweepDead(ctx context.Context) {
-	labs, err := machine.Labs()
+	labs, err := machine.Labs(ctx)
 	if err != nil {
 		l.progress("cannot look for leftovers of other labs: %v", err)
 	}
@@ -254,7 +254,7 @@ func (l *Lab) progress(format string, args ...any) {
 type Entry = machine.Lab
 
 // Labs lists the labs of this machine, those included whose process died and left something behind.
-func Labs() ([]Entry, error) { return machine.Labs() }
+func Labs(ctx context.Context) ([]Entry, error) { return machine.Labs(ctx) }
 
 // Sweep removes what a lab has on this machine, whether its process lives or not: everything but its logs.
 func Sweep(ctx context.Context, e Entry) error {

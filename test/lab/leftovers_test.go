@@ -115,7 +115,7 @@ func TestLabOfAKilledProcessIsSwept(t *testing.T) {
 	if err != nil || len(left) == 0 {
 		t.Fatalf("the dead lab left nothing to sweep: %v", err)
 	}
-	labs, err := lab.Labs()
+	labs, err := lab.Labs(ctx)
 	if err != nil {
 		t.Fatal(err)
 	}

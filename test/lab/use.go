@@ -13,8 +13,6 @@ import (
 	"path/filepath"
 	"strings"
 
-	"golang.org/x/sys/unix"
-
 	"github.com/eksnode/eksnode/test/lab/internal/box"
 )
 
@@ -230,26 +228,4 @@ func (i *Instance) Leader() int { return i.box.Leader() }
 // process' lab; see [Instance.Leader].
 func EnterInstance(ctx context.Context, leader int, name string, args ...string) (*exec.Cmd, error) {
 	return box.Enter(ctx, leader, name, args...)
-}
-
-// LimitReads bounds what everything in the instance may read of its disk together, in bytes a second, as a volume that is
-// still being fetched from a snapshot does; 0 takes the bound away. What is in the page cache is not read.
-func (i *Instance) LimitReads(bytesPerSecond int) error {
-	var st unix.Stat_t
-	if err := unix.Stat(i.Dir(), &st); err != nil {
-		return fmt.Errorf("cannot limit the reads of %s: %w", i.Name, err)
-	}
-	// The throttle is one of the cgroup v1 controller blkio (Documentation/admin-guide/cgroup-v1/blkio-controller.rst).
-	for _, dir := range i.group.Dirs {
-		file := filepath.Join(dir, "blkio.throttle.read_bps_device")
-		if exists(file) != nil {
-			continue
-		}
-		line := fmt.Sprintf("%d:%d %d", unix.Major(st.Dev), unix.Minor(st.Dev), bytesPerSecond)
-		if err := os.WriteFile(file, []byte(line), 0); err != nil {
-			return fmt.Errorf("cannot limit the reads of %s: %w", i.Name, err)
-		}
-		return nil
-	}
-	return fmt.Errorf("cannot limit the reads of %s: this machine's kernel cannot throttle: %w", i.Name, errors.ErrUnsupported)
 }

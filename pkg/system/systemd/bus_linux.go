@@ -5,11 +5,6 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
-	"io/fs"
-	"os"
-	"strconv"
-	"strings"
-	"sync"
 	"time"
 
 	sd "github.com/coreos/go-systemd/v22/dbus"
@@ -31,8 +26,11 @@ const (
 // context; Job may take as long as the context lets it, the others answer
 // within callBound or fail.
 type bus interface {
-	// Unit loads a unit, if need be, and describes it. That it is unknown is
-	// no error.
+	// State loads a unit, if need be, and returns its LoadState, ActiveState
+	// and SubState. That it is unknown is no error.
+	State(ctx context.Context, name string) (unit, error)
+	// Unit is State with everything else of the unit, at several times the
+	// cost: some milliseconds for one that is not in memory.
 	Unit(ctx context.Context, name string) (unit, error)
 	// Reload reads all unit files and the manager's configuration again.
 	Reload(ctx context.Context) error
@@ -62,208 +60,6 @@ const (
 )
 
 const goneRemedy = "Check that systemd is PID 1 and answers (systemctl status); /run/systemd/private must exist."
-
-// privateSocket is where systemd itself listens, for root alone. It is there
-// before any message bus runs.
-const privateSocket = "/run/systemd/private"
-
-// connection is the bus of a real systemd: its private socket, or the system
-// bus where that is not ours to use. It is opened at the first call and again
-// whenever it has broken.
-type connection struct {
-	socket string
-	bound  time.Duration // for connecting
-
-	mu       sync.Mutex
-	conn     *sd.Conn
-	cancel   context.CancelFunc
-	watchers map[string][]chan<- struct{}
-}
-
-func newConnection() *connection {
-	return &connection{socket: privateSocket, bound: connectBound, watchers: map[string][]chan<- struct{}{}}
-}
-
-// open returns the connection.
-func (c *connection) open(ctx context.Context) (*sd.Conn, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.conn != nil && c.conn.Connected() {
-		return c.conn, nil
-	}
-	c.drop()
-	// The connection lives as long as the context it is made with, which must
-	// outlive the caller's.
-	life, cancel := context.WithCancel(context.WithoutCancel(ctx))
-	conn, err := c.dial(ctx, life)
-	if err != nil {
-		cancel()
-		return nil, err
-	}
-	updates, errs := make(chan *sd.PropertiesUpdate, 256), make(chan error, 256)
-	conn.SetPropertiesSubscriber(updates, errs)
-	go c.dispatch(life, updates, errs)
-	c.conn, c.cancel = conn, cancel
-	return conn, nil
-}
-
-// drop closes what is open; the lock must be held.
-func (c *connection) drop() {
-	if c.conn != nil {
-		c.conn.Close()
-		c.cancel()
-		c.conn = nil
-	}
-}
-
-// Close closes the connection. A later call opens it again.
-func (c *connection) Close() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.drop()
-}
-
-// dial connects within the bound. The library has none of its own: a systemd
-// that accepts and does not answer would hold it up for ever. When dial gives
-// up, ending life lets the attempt end too.
-func (c *connection) dial(ctx, life context.Context) (*sd.Conn, error) {
-	type answer struct {
-		conn *sd.Conn
-		err  error
-	}
-	answers := make(chan answer, 1)
-	go func() {
-		conn, err := sd.NewConnection(func() (*dbus.Conn, error) { return private(life, c.socket) })
-		if errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission) {
-			conn, err = systemBus(life)
-		}
-		answers <- answer{conn, err}
-	}()
-	var err error
-	select {
-	case a := <-answers:
-		if a.err == nil {
-			return a.conn, nil
-		}
-		err = a.err
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	case <-time.After(c.bound):
-		err = fmt.Errorf("no answer within %v", c.bound)
-	}
-	return nil, fault.New(fault.SystemdGone, goneRemedy, fmt.Errorf("cannot reach systemd: %w", err))
-}
-
-// private opens a connection to systemd's own socket, which knows no Hello.
-func private(life context.Context, socket string) (*dbus.Conn, error) {
-	conn, err := dbus.Dial("unix:path="+socket, dbus.WithContext(life))
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.Auth([]dbus.Auth{dbus.AuthExternal(strconv.Itoa(os.Getuid()))}); err != nil {
-		return nil, errors.Join(err, conn.Close())
-	}
-	return conn, nil
-}
-
-func systemBus(life context.Context) (*sd.Conn, error) {
-	conn, err := sd.NewSystemConnectionContext(life)
-	if err != nil {
-		return nil, err
-	}
-	if err := conn.Subscribe(); err != nil { // unasked, the bus passes no signals on
-		conn.Close()
-		return nil, err
-	}
-	return conn, nil
-}
-
-// dispatch wakes those who watch a unit, until life ends.
-func (c *connection) dispatch(life context.Context, updates <-chan *sd.PropertiesUpdate, errs <-chan error) {
-	for {
-		select {
-		case u := <-updates:
-			c.wake(u.UnitName)
-		case <-errs: // an update was dropped: someone may have missed one
-			c.wake("")
-		case <-life.Done():
-			return
-		}
-	}
-}
-
-// wake wakes the watchers of a unit, or all.
-func (c *connection) wake(name string) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	for watched, channels := range c.watchers {
-		if name != "" && name != watched {
-			continue
-		}
-		for _, ch := range channels {
-			select {
-			case ch <- struct{}{}:
-			default: // it has not looked at the last one yet
-			}
-		}
-	}
-}
-
-// Watch implements bus.
-func (c *connection) Watch(ctx context.Context, name string) (<-chan struct{}, error) {
-	if _, err := c.open(ctx); err != nil {
-		return nil, err
-	}
-	ch := make(chan struct{}, 1)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.watchers[name] = append(c.watchers[name], ch)
-	context.AfterFunc(ctx, func() {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		var left []chan<- struct{}
-		for _, other := range c.watchers[name] {
-			if other != (chan<- struct{})(ch) {
-				left = append(left, other)
-			}
-		}
-		c.watchers[name] = left
-	})
-	return ch, nil
-}
-
-// call runs one bounded call and gives its errors their code. A connection that
-// turns out to be broken, as all are after systemd has executed itself anew, is
-// replaced once: every call may be made twice.
-func (c *connection) call(ctx context.Context, bound time.Duration, f func(context.Context, *sd.Conn) error) error {
-	inner, cancel := context.WithTimeout(ctx, bound)
-	defer cancel()
-	for again := true; ; again = false {
-		conn, err := c.open(ctx)
-		if err != nil {
-			return err
-		}
-		err = f(inner, conn)
-		switch {
-		case err == nil || answered(err):
-			return err
-		case ctx.Err() != nil:
-			return ctx.Err()
-		case inner.Err() != nil:
-			return fault.New(fault.SystemdGone, goneRemedy, fmt.Errorf("systemd did not answer within %v", bound))
-		case !again:
-			return fault.New(fault.SystemdGone, goneRemedy, err)
-		}
-		c.Close()
-	}
-}
-
-// answered reports whether an error is what systemd, or this package, said, and
-// not the failure to hear of it.
-func answered(err error) bool {
-	_, said := fault.Find(err)
-	return said || errorName(err) != "" || errors.Is(err, errInstall)
-}
 
 // Reload implements bus.
 func (c *connection) Reload(ctx context.Context) error {
@@ -338,36 +134,44 @@ func (c *connection) Job(ctx context.Context, v verb, name string) (string, erro
 	}
 }
 
+// State implements bus.
+func (c *connection) State(ctx context.Context, name string) (unit, error) {
+	var u unit
+	err := c.call(ctx, callBound, func(ctx context.Context, conn *sd.Conn) error {
+		list, err := conn.ListUnitsByNamesContext(ctx, []string{name})
+		if err != nil {
+			return err
+		}
+		if len(list) != 1 {
+			return fmt.Errorf("systemd lists %d units of the name %s", len(list), name)
+		}
+		u = unit{LoadState: list[0].LoadState, Active: list[0].ActiveState, Sub: list[0].SubState}
+		return nil
+	})
+	return u, err
+}
+
 // Unit implements bus.
 func (c *connection) Unit(ctx context.Context, name string) (unit, error) {
 	var u unit
+	// All in one call: systemd reads the files of a unit that it does not keep
+	// in memory anew for each.
 	err := c.call(ctx, callBound, func(ctx context.Context, conn *sd.Conn) error {
-		p, err := conn.GetUnitPropertiesContext(ctx, name)
+		p, err := conn.GetAllPropertiesContext(ctx, name)
 		if err != nil {
 			return err
 		}
 		u = unit{
-			LoadState: text(p["LoadState"]), Active: text(p["ActiveState"]), Sub: text(p["SubState"]),
-			FileState: text(p["UnitFileState"]), LoadError: loadError(p["LoadError"]),
+			LoadState: text(p["LoadState"]), LoadError: loadError(p["LoadError"]),
+			Active: text(p["ActiveState"]), Sub: text(p["SubState"]), FileState: text(p["UnitFileState"]),
+			Type: text(p["Type"]), Result: text(p["Result"]),
 		}
 		u.NeedReload, _ = p["NeedDaemonReload"].(bool)
+		u.ExecMainCode, _ = p["ExecMainCode"].(int32)
+		u.ExecMainStatus, _ = p["ExecMainStatus"].(int32)
+		u.Restarts, _ = p["NRestarts"].(uint32)
 		if id, ok := p["InvocationID"].([]byte); ok {
 			u.Invocation = hex.EncodeToString(id)
-		}
-		if !u.known() || !strings.HasSuffix(name, ".service") {
-			return nil
-		}
-		for property, field := range map[string]any{
-			"Type": &u.Type, "Result": &u.Result, "NRestarts": &u.Restarts,
-			"ExecMainCode": &u.ExecMainCode, "ExecMainStatus": &u.ExecMainStatus,
-		} {
-			v, err := conn.GetUnitTypePropertyContext(ctx, name, "Service", property)
-			if err != nil {
-				return err
-			}
-			if err := v.Value.Store(field); err != nil {
-				return fmt.Errorf("cannot understand %s of %s: %w", property, name, err)
-			}
 		}
 		return nil
 	})

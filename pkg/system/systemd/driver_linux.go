@@ -90,14 +90,6 @@ func (d *Driver) Observe(ctx context.Context, want host.Resource) (host.Resource
 	if err != nil {
 		return nil, err
 	}
-	u, err := d.bus.Unit(ctx, w.Name)
-	if err != nil {
-		return nil, err
-	}
-	d.setIdle(w.Name, !u.running())
-	if !u.known() && u.idle() {
-		return nil, nil
-	}
 	owes, err := noted(d.debt(w.Name))
 	if err != nil {
 		return nil, err
@@ -106,9 +98,21 @@ func (d *Driver) Observe(ctx context.Context, want host.Resource) (host.Resource
 	if err != nil {
 		return nil, err
 	}
+	look := d.bus.State
+	if w.Enabled || ours {
+		look = d.bus.Unit
+	}
+	u, err := look(ctx, w.Name)
+	if err != nil {
+		return nil, err
+	}
+	d.setIdle(w.Name, !u.running())
+	if !u.known() && u.idle() {
+		return nil, nil
+	}
 	return host.Service{
 		Name:    w.Name,
-		Enabled: u.enabled() && (w.Enabled || ours),
+		Enabled: u.enabled(),
 		Running: u.running(),
 		Current: !u.running() || !owes,
 	}, nil
@@ -144,7 +148,7 @@ func (d *Driver) Remove(ctx context.Context, id host.ID) error {
 	}
 	ctx, cancel := d.bounded(ctx)
 	defer cancel()
-	u, err := d.bus.Unit(ctx, name)
+	u, err := d.bus.State(ctx, name)
 	if err != nil {
 		return err
 	}

@@ -80,6 +80,11 @@ func (b *fakeBus) Unit(ctx context.Context, name string) (unit, error) {
 	return f.now, nil
 }
 
+func (b *fakeBus) State(ctx context.Context, name string) (unit, error) {
+	u, err := b.Unit(ctx, name)
+	return unit{LoadState: u.LoadState, Active: u.Active, Sub: u.Sub}, err
+}
+
 func (b *fakeBus) Reload(ctx context.Context) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

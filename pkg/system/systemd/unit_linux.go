@@ -17,7 +17,7 @@ type unit struct {
 	NeedReload bool   // NeedDaemonReload
 	Invocation string // changes with every start
 
-	// The rest is of services alone.
+	// The rest is of services alone (Result also of other kinds).
 	Type           string
 	Result         string
 	ExecMainCode   int32 // as si_code of waitid(2): 1 exited, 2 killed, 3 dumped core

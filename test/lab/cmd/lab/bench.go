@@ -9,15 +9,13 @@ import (
 	"flag"
 	"fmt"
 	"os"
-	"path/filepath"
 	"strings"
-	"syscall"
 	"text/tabwriter"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/eksnode/eksnode/test/lab"
-	"github.com/eksnode/eksnode/test/lab/internal/cgroup"
-	"github.com/eksnode/eksnode/test/lab/internal/machine"
 )
 
 // result is a line of the benchmark's table.
@@ -59,7 +57,7 @@ func measureAll(ctx context.Context, l *lab.Lab) ([]result, error) {
 	if err != nil {
 		return nil, err
 	}
-	i, err := l.Launch(ctx, lab.InstanceSpec{Name: "bench", UserData: []byte(config), PauseArchive: true})
+	i, err := l.Launch(ctx, lab.InstanceSpec{Name: "bench", UserData: []byte(config), PauseArchive: true, VersionFiles: true})
 	if err != nil {
 		return nil, err
 	}
@@ -176,34 +174,16 @@ func configPhase(ctx context.Context, _ *lab.Lab, i *lab.Instance) ([]result, er
 	return append(out, cold...), err
 }
 
-// coldConfigPhase limits what the instance may read of the disk that the agent
-// is on, as from a volume that is still being fetched.
+// coldConfigPhase limits what may be read of the disk that the agent is on, as
+// from a volume that is still being fetched.
 func coldConfigPhase(ctx context.Context, i *lab.Instance, prepare, command []string) ([]result, error) {
 	const limit = 10 << 20 // bytes a second
-	groups, err := cgroup.Find(machine.Prefix)
-	if err != nil {
+	var st unix.Stat_t
+	if err := unix.Stat(i.Dir(), &st); err != nil {
 		return nil, err
 	}
-	var st syscall.Stat_t
-	if err := syscall.Stat(i.Dir(), &st); err != nil {
-		return nil, err
-	}
-	device := fmt.Sprintf("%d:%d", st.Dev>>8&0xfff, st.Dev&0xff|st.Dev>>12&0xfff00)
-	limited := false
-	for _, g := range groups {
-		file := filepath.Join(g, "blkio.throttle.read_bps_device")
-		if !strings.Contains(g, "-"+i.Name) {
-			continue
-		}
-		if err := os.WriteFile(file, fmt.Appendf(nil, "%s %d", device, limit), 0o644); err == nil {
-			limited = true
-			defer os.WriteFile(file, fmt.Appendf(nil, "%s 0", device), 0o644)
-		}
-	}
-	if !limited {
-		return []result{{"config phase, cold, disk limited to 10 MB/s", "2.2 s", "not measured: this machine has no blkio throttling", ""}}, nil
-	}
-	s, err := inside(ctx, i, prepare, command...)
+	device := fmt.Sprintf("%d:%d %d", unix.Major(st.Dev), unix.Minor(st.Dev), limit)
+	s, err := inside(ctx, i, append(prepare, "--read-limit", device), command...)
 	if err != nil {
 		return nil, err
 	}

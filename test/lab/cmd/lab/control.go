@@ -105,8 +105,8 @@ func reply(w http.ResponseWriter, v any, err error) {
 }
 
 // running finds the run folder of a living lab: the one with the id, or the only one.
-func running(id string) (string, error) {
-	labs, err := lab.Labs()
+func running(ctx context.Context, id string) (string, error) {
+	labs, err := lab.Labs(ctx)
 	if err != nil {
 		return "", err
 	}
@@ -127,7 +127,7 @@ func running(id string) (string, error) {
 }
 
 func inspect(ctx context.Context, id string) (info, string, error) {
-	dir, err := running(id)
+	dir, err := running(ctx, id)
 	if err != nil {
 		return info{}, "", err
 	}

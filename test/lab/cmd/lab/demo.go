@@ -60,11 +60,13 @@ func demo(flags *flag.FlagSet) func(context.Context, []string) error {
 			return err
 		}
 		if err := watch(ctx, l, i); err != nil {
-			return errors.Join(err, explain(i))
+			explain(i)
+			return err
 		}
 		l.Progress("node %s is Ready %.1fs after power on", i.NodeName(), time.Since(began).Seconds())
 		if err := show(ctx, l, i); err != nil {
-			return errors.Join(err, explain(i))
+			explain(i)
+			return err
 		}
 		return nil
 	}
@@ -107,8 +109,8 @@ func show(ctx context.Context, l *lab.Lab, i *lab.Instance) error {
 	return nil
 }
 
-// explain is what a person would look at first when the node did not come up.
-func explain(i *lab.Instance) error {
+// explain prints what a person would look at first when the node did not come up.
+func explain(i *lab.Instance) {
 	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
 	defer cancel()
 	end := func(lines int, units ...string) string {
@@ -120,6 +122,6 @@ func explain(i *lab.Instance) error {
 		return strings.Join(all[max(0, len(all)-lines):], "\n")
 	}
 	console := i.Console()
-	return fmt.Errorf("\nthe end of the console:\n%s\n\neksnode's journal:\n%s\n\nthe end of containerd's and kubelet's journal:\n%s\n",
+	fmt.Printf("\nthe end of the console:\n%s\n\neksnode's journal:\n%s\n\nthe end of containerd's and kubelet's journal:\n%s\n",
 		console[max(0, len(console)-1500):], end(40, "eksnode-config.service", "eksnode-run.service"), end(15, "containerd.service", "kubelet.service"))
 }

@@ -8,7 +8,9 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"slices"
+	"strconv"
 	"syscall"
 	"time"
 
@@ -30,9 +32,15 @@ func measure(flags *flag.FlagSet) func(context.Context, []string) error {
 	runs := flags.Int("runs", 11, "how often")
 	before := flags.String("before", "", "shell command to execute before each run")
 	cold := flags.String("cold", "", "file to drop from the page cache before each run")
+	limit := flags.String("read-limit", "", "limit reading from a disk, as MAJOR:MINOR BYTES-A-SECOND")
 	return func(ctx context.Context, args []string) error {
 		if len(args) == 0 {
 			return errors.New("cannot measure: name a program")
+		}
+		if *limit != "" {
+			if err := throttle(*limit); err != nil {
+				return err
+			}
 		}
 		var all []sample
 		for range *runs {
@@ -86,6 +94,21 @@ func median(all []sample) sample {
 		CPU:  time.Duration(of(func(s sample) int64 { return int64(s.CPU) })),
 		RSS:  of(func(s sample) int64 { return s.RSS }),
 	}
+}
+
+// throttle puts this process, and so those that it starts, into a cgroup with a
+// limit (cgroup v1, blkio).
+func throttle(limit string) error {
+	const group = "/sys/fs/cgroup/blkio/measure"
+	if err := os.MkdirAll(group, 0o755); err != nil {
+		return fmt.Errorf("cannot limit reading: %w", err)
+	}
+	for file, value := range map[string]string{"blkio.throttle.read_bps_device": limit, "cgroup.procs": strconv.Itoa(os.Getpid())} {
+		if err := os.WriteFile(filepath.Join(group, file), []byte(value), 0o644); err != nil {
+			return fmt.Errorf("cannot limit reading: %w", err)
+		}
+	}
+	return nil
 }
 
 // evict drops a file from the page cache.

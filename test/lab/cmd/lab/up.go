@@ -39,7 +39,7 @@ func socket(runDir string) string { return filepath.Join(runDir, "control.sock")
 
 func list(*flag.FlagSet) func(context.Context, []string) error {
 	return func(ctx context.Context, _ []string) error {
-		labs, err := lab.Labs()
+		labs, err := lab.Labs(ctx)
 		if err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func launch(flags *flag.FlagSet) func(context.Context, []string) error {
 		if err != nil {
 			return err
 		}
-		dir, err := running(*id)
+		dir, err := running(ctx, *id)
 		if err != nil {
 			return err
 		}
@@ -137,7 +137,7 @@ func nodeConfig(flags *flag.FlagSet) func(context.Context, []string) error {
 	containerd := flags.String("containerd", lab.DefaultContainerd, "the instance's containerd")
 	mime := flags.Bool("mime", false, "as a MIME document")
 	return func(ctx context.Context, _ []string) error {
-		dir, err := running(*id)
+		dir, err := running(ctx, *id)
 		if err != nil {
 			return err
 		}
@@ -157,7 +157,7 @@ func nodeConfig(flags *flag.FlagSet) func(context.Context, []string) error {
 func down(flags *flag.FlagSet) func(context.Context, []string) error {
 	all := flags.Bool("all", false, "living labs too")
 	return func(ctx context.Context, ids []string) error {
-		labs, err := lab.Labs()
+		labs, err := lab.Labs(ctx)
 		if err != nil {
 			return err
 		}

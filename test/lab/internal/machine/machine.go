@@ -78,7 +78,13 @@ type Lab struct {
 }
 
 // Labs lists the machine's labs, the dead that left something behind included, by id.
-func Labs() ([]Lab, error) {
+func Labs(ctx context.Context) ([]Lab, error) {
+	// Under the lock no lab is half registered, which would look dead.
+	unlock, err := lockState(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("cannot list labs: %w", err)
+	}
+	defer unlock()
 	files, err := filepath.Glob(filepath.Join(stateDir, "*.lab"))
 	if err != nil {
 		return nil, fmt.Errorf("cannot list labs: %w", err)
