@@ -46,12 +46,17 @@ type Attr struct {
 	Mode fs.FileMode
 	// UID and GID own the path; -1 leaves the process's own. Not used on Windows.
 	UID, GID int
+	// Lazy leaves it to the kernel when the content reaches stable storage.
+	// Whoever looks still sees the old or the new, unless the power fails
+	// within seconds: then the file may be empty. It is for what is compared
+	// with its wish at every boot, before anyone reads it.
+	Lazy bool
 }
 
 // Write makes path a regular file with the given content and attributes. Parent
 // directories that are missing are made with mode 0755. A symbolic link at path
 // is replaced, never followed. The content and its name are on stable storage
-// when Write returns nil.
+// when Write returns nil, unless the attributes say Lazy.
 //
 // On an error path is as it was, except when only the last step, syncing the
 // directory, failed. The cause can be asked for with errors.Is, ENOSPC among
@@ -69,6 +74,9 @@ func Write(path string, content []byte, a Attr) error {
 		_ = f.Close()
 		_ = os.Remove(f.Name()) // the sweep of a later write gets it otherwise
 		return failure("write", path, err)
+	}
+	if a.Lazy {
+		return nil
 	}
 	return failure("write", path, syncDir(dir))
 }
@@ -88,8 +96,10 @@ func finish(f *os.File, path string, content []byte, a Attr) error {
 	if err := copyLabel(path, f.Name()); err != nil {
 		return err
 	}
-	if err := f.Sync(); err != nil {
-		return err
+	if !a.Lazy {
+		if err := f.Sync(); err != nil {
+			return err
+		}
 	}
 	if runtime.GOOS == "windows" { // which cannot rename an open file
 		if err := f.Close(); err != nil {
@@ -100,8 +110,8 @@ func finish(f *os.File, path string, content []byte, a Attr) error {
 	if err := os.Rename(f.Name(), path); err != nil {
 		return err
 	}
-	// Only now: closing gives up the lock that keeps a sweeper away. All data
-	// is synced, so an error of Close has nothing left to tell.
+	// Only now: closing gives up the lock that keeps a sweeper away. The data
+	// is written, so an error of Close has nothing left to tell.
 	_ = f.Close()
 	return nil
 }

@@ -55,11 +55,11 @@ func (s *Store) Owned() ([]host.Owned, error) {
 
 // SetOwned records what the agent owns.
 func (s *Store) SetOwned(owned []host.Owned) error {
-	return s.write(s.ownedPath(), 0o600, ownedFile{ownedVersion, owned})
+	return s.write(s.ownedPath(), 0o600, false, ownedFile{ownedVersion, owned})
 }
 
 // SetStatus publishes a report.
-func (s *Store) SetStatus(r Report) error { return s.write(s.StatusPath(), 0o644, r) }
+func (s *Store) SetStatus(r Report) error { return s.write(s.StatusPath(), 0o644, true, r) }
 
 // Status returns the last report; ok is false when there is none since boot.
 func (s *Store) Status() (r Report, ok bool, err error) {
@@ -72,7 +72,7 @@ func (s *Store) Status() (r Report, ok bool, err error) {
 
 // SetInput saves the input of the last decision.
 func (s *Store) SetInput(in node.Input) error {
-	return s.write(filepath.Join(s.RunDir, "input.json"), 0o600, in)
+	return s.write(filepath.Join(s.RunDir, "input.json"), 0o600, true, in)
 }
 
 // StatusPath is where the report is published.
@@ -91,10 +91,13 @@ func (s *Store) read(path string, v any) (ok bool, err error) {
 	return true, json.Unmarshal(b, v)
 }
 
-func (s *Store) write(path string, mode fs.FileMode, v any) error {
+// write writes a file whole. What is in RunDir does not outlive the power
+// anyway, so it is lazy; what is owned must be on disk before the first write
+// that it speaks of.
+func (s *Store) write(path string, mode fs.FileMode, lazy bool, v any) error {
 	b, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return fmt.Errorf("cannot encode %s: %w", path, err)
 	}
-	return atomicfile.Write(path, append(b, '\n'), atomicfile.Attr{Mode: mode, UID: -1, GID: -1})
+	return atomicfile.Write(path, append(b, '\n'), atomicfile.Attr{Mode: mode, UID: -1, GID: -1, Lazy: lazy})
 }

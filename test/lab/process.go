@@ -71,6 +71,9 @@ func (c *Component) Start(ctx context.Context) error {
 	if err := c.waitReady(ctx, done); err != nil {
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-done
+		if ctx.Err() != nil { // nobody waits for it any more: nothing is wrong with it
+			return fmt.Errorf("cannot start %s: %w", c.name, context.Cause(ctx))
+		}
 		return fmt.Errorf("cannot start %s: %w; the end of %s:\n%s", c.name, err, c.log, tail(c.log, 10))
 	}
 	c.cmd, c.done = cmd, done

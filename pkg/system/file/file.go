@@ -125,7 +125,11 @@ func (d *Driver) Apply(ctx context.Context, want host.Resource) error {
 	}
 	switch w := want.(type) {
 	case host.File:
-		err = atomicfile.Write(p, w.Content, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID})
+		// Lazy: at every boot the agent compares what is there with what is
+		// wanted before it starts a service that reads it, so a file that a
+		// power cut has emptied is mended. Syncing each of twenty files would
+		// cost more than all the rest of a boot's decisions.
+		err = atomicfile.Write(p, w.Content, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID, Lazy: true})
 	case host.Link:
 		err = atomicfile.Symlink(p, w.Target)
 	case host.Dir:

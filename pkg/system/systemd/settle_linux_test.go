@@ -115,15 +115,15 @@ func TestAWaitEndsAtItsBound(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d, _ := on(t, f)
-			d.Bound = 50 * time.Millisecond
+			d.Bound = 500 * time.Millisecond
 			err := d.Apply(t.Context(), wanted(true, false))
-			if fault.CodeOf(err) != fault.UnitTimeout || !strings.Contains(err.Error(), "not active within 50ms, its state is activating (start-pre); its journal ends with:") {
+			if fault.CodeOf(err) != fault.UnitTimeout || !strings.Contains(err.Error(), "not active within 500ms, its state is activating (start-pre); its journal ends with:") {
 				t.Errorf("got %s: %v", fault.CodeOf(err), err)
 			}
 		})
 	}
 	d, _ := on(t, &fakeUnit{now: running("a"), hangs: true})
-	d.Bound = 50 * time.Millisecond
+	d.Bound = 500 * time.Millisecond
 	if err := d.Remove(t.Context(), wanted(true, false).ID()); fault.CodeOf(err) != fault.UnitTimeout {
 		t.Errorf("a stop that never ends: %v", err)
 	}

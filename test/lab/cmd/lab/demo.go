@@ -97,7 +97,7 @@ func show(ctx context.Context, l *lab.Lab, i *lab.Instance) error {
 		{"kubectl get nodes -o wide", func() (string, error) { return l.Kubectl(ctx, "get", "nodes", "-o", "wide") }},
 		{"kubectl get pods -A -o wide", func() (string, error) { return l.Kubectl(ctx, "get", "pods", "-A", "-o", "wide") }},
 		{"kubectl logs hello", func() (string, error) { return l.PodLog(ctx, "default", "hello") }},
-		{"eksnode status", func() (string, error) { return i.Run(ctx, "eksnode", "status") }},
+		{"eksnode status", func() (string, error) { return finalStatus(ctx, i) }},
 	} {
 		out, err := step.run()
 		if err != nil {
@@ -107,6 +107,19 @@ func show(ctx context.Context, l *lab.Lab, i *lab.Instance) error {
 	}
 	fmt.Println()
 	return nil
+}
+
+// finalStatus is what the product says when it is done: it may look at the node a moment after the node is Ready.
+func finalStatus(ctx context.Context, i *lab.Instance) (out string, err error) {
+	const running = 2 // eksnode status: still running
+	waitErr := lab.Wait(ctx, "eksnode is done", func(ctx context.Context) error {
+		var failed *lab.CommandError
+		if out, err = i.Run(ctx, "eksnode", "status"); errors.As(err, &failed) && failed.Code == running {
+			return err
+		}
+		return nil
+	})
+	return out, errors.Join(waitErr, err)
 }
 
 // explain prints what a person would look at first when the node did not come up.

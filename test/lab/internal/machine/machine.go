@@ -112,7 +112,11 @@ func Labs(ctx context.Context) ([]Lab, error) {
 	if err != nil {
 		return nil, err
 	}
-	for _, name := range append(spaces, groups...) {
+	dirs, err := propagation("*")
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range slices.Concat(spaces, groups, dirs) {
 		id, _, _ := strings.Cut(strings.TrimPrefix(filepath.Base(name), Prefix), "-")
 		if _, known := byID[id]; !known {
 			byID[id] = Lab{ID: id}
