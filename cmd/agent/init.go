@@ -88,6 +88,15 @@ func (a *app) bootstrap(ctx context.Context, timeout time.Duration, o bootstrap.
 	e.Progress = a.progress()
 	report, err := e.Init(ctx, o)
 	a.say(o.Scope, report)
+	return a.said(err)
+}
+
+// said is what is left to tell of an error that the log has told: nothing but
+// the exit status, unless there is no log.
+func (a *app) said(err error) error {
+	if err != nil && a.logFormat != "none" {
+		return status(1)
+	}
 	return err
 }
 

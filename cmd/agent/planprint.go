@@ -19,7 +19,7 @@ var planPrinters = map[string]func(io.Writer, bootstrap.Decision) error{
 
 // signs mark the verbs for the eye.
 var signs = map[host.Verb]string{
-	host.Create: "+", host.Update: "~", host.Owe: "·", host.Start: "▶", host.Restart: "↻",
+	host.Create: "+", host.Update: "~", host.Start: "▶", host.Restart: "↻",
 	host.Stop: "■", host.Remove: "-", host.Restore: "←",
 }
 
@@ -34,13 +34,16 @@ func planText(w io.Writer, d bootstrap.Decision) error {
 	}
 	var rows [][]string
 	for _, s := range d.Plan.Steps {
+		if s.Verb == host.Owe {
+			continue // a note of the agent's to itself; the restart is in the list
+		}
 		rows = append(rows, []string{"  " + signs[s.Verb] + " " + string(s.Verb), string(s.ID.Kind), s.ID.Name, s.Why})
 	}
 	p.table(rows...)
 	if d.Plan.Empty() {
 		p.line("Nothing to do: the machine is as it should be.")
 	} else {
-		p.line("%d steps, impact %s. Nothing has been changed.", len(d.Plan.Steps), d.Plan.Impact())
+		p.line("%d steps, impact %s. Nothing has been changed.", len(rows), d.Plan.Impact())
 	}
 	return p.err
 }

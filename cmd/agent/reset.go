@@ -51,7 +51,7 @@ func (a *app) reset(ctx context.Context, yes bool) error {
 	e.Progress = a.progress()
 	report, err := e.Reset(ctx)
 	a.say(bootstrap.Scope{}, report)
-	return err
+	return a.said(err)
 }
 
 // showReset prints what a reset would do.

@@ -17,7 +17,6 @@ import (
 	"time"
 
 	"github.com/eksnode/eksnode/pkg/fault"
-	"github.com/eksnode/eksnode/pkg/health"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/host/hosttest"
 	"github.com/eksnode/eksnode/pkg/node"
@@ -30,7 +29,6 @@ type machine struct {
 	*hosttest.Memory
 	engine *Engine
 	config string
-	checks []health.Check
 }
 
 var pem = base64.StdEncoding.EncodeToString([]byte(testCA))

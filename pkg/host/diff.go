@@ -186,8 +186,11 @@ func (d *differ) owe(id ID, readers []ID) {
 			continue
 		}
 		d.indebted[svc.ID()] = true
-		if have, ok := d.have[svc.ID()].(Service); !ok || !have.Running || !have.Current {
-			continue // it will start afresh, or already owes a restart
+		// Also one that does not run: someone else, such as systemd at boot, may
+		// start it between our look and our write. Not one that is unknown yet
+		// or already in debt.
+		if have, ok := d.have[svc.ID()].(Service); !ok || !have.Current {
+			continue
 		}
 		d.steps = append(d.steps, Step{Verb: Owe, ID: svc.ID(), Owner: e.Owner, Want: svc, Have: d.have[svc.ID()], Why: "reads " + id.String()})
 	}
@@ -219,7 +222,10 @@ func (d *differ) service(owner string, svc Service) {
 	case !svc.Running && have.Running:
 		step.Verb, step.Why, step.Impact = Stop, "should not run", Disruptive
 	case svc.Enabled != have.Enabled:
-		step.Verb, step.Why = Update, "does not start at boot"
+		step.Verb, step.Why = Update, "should not start at boot by itself"
+		if svc.Enabled {
+			step.Why = "does not start at boot"
+		}
 	default:
 		return
 	}

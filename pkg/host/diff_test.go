@@ -96,6 +96,10 @@ func TestDiff(t *testing.T) {
 		{"the debt is noted once for two changes", []host.Resource{running}, []host.Resource{conf, dropin, svc}, nil, []string{
 			"owe-restart service:kubelet.service (reads file:/etc/k/config) quiet", "create file:/etc/k/config (absent) quiet",
 			"create file:/etc/k/conf.d/40 (absent) quiet", "restart service:kubelet.service (something it reads changes) restarts"}},
+		{"a service of the image that systemd may start any moment owes, too", []host.Resource{dropin, host.Service{Name: "kubelet.service", Current: true}},
+			[]host.Resource{conf, dropin, svc}, nil, []string{
+				"owe-restart service:kubelet.service (reads file:/etc/k/config) quiet", "create file:/etc/k/config (absent) quiet",
+				"start service:kubelet.service (not running) quiet"}},
 		{"a drop-in no longer wanted goes before the restart of its reader", []host.Resource{conf, dropin, running},
 			[]host.Resource{conf, svc}, own(conf, dropin, svc), []string{
 				"owe-restart service:kubelet.service (reads file:/etc/k/conf.d/40) quiet", "remove file:/etc/k/conf.d/40 (no longer wanted) quiet",

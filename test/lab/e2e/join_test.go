@@ -131,6 +131,14 @@ func changeOneSetting(t *testing.T, l *lab.Lab, i *lab.Instance) {
 	}); err != nil {
 		t.Error(err)
 	}
+	// The environment of a service reaches its process.
+	write("apiVersion: node.eks.aws/v1alpha1\nkind: NodeConfig\nspec: {instance: {environment: {kubelet: {FLAVOUR: \"100% \\\"lab\\\"\"}}}}\n")
+	if status, out := code(t, i, "eksnode", "init"); status != 0 {
+		t.Fatalf("init exits %d: %s", status, out)
+	}
+	if out := shell(t, i, "tr '\\0' '\\n' </proc/$(systemctl show -P MainPID kubelet.service)/environ | grep FLAVOUR; stat -c %a /etc/systemd/system/kubelet.service.d/environment.conf"); out != "FLAVOUR=100% \"lab\"\n600" {
+		t.Errorf("kubelet's environment: %s", out)
+	}
 	// Taking the setting away takes away what it made.
 	shell(t, i, "rm /etc/eksnode/config.d/50-pods.yaml")
 	if status, out := code(t, i, "eksnode", "init"); status != 0 {
@@ -138,6 +146,9 @@ func changeOneSetting(t *testing.T, l *lab.Lab, i *lab.Instance) {
 	}
 	if out := shell(t, i, "cat /etc/kubernetes/kubelet/config.json.d/40-nodeadm.conf"); strings.Contains(out, "maxPods") {
 		t.Errorf("the drop-in still says %s", out)
+	}
+	if status, _ := code(t, i, "test", "-e", "/etc/systemd/system/kubelet.service.d/environment.conf"); status == 0 {
+		t.Error("the environment's drop-in is left")
 	}
 	nothingToDo(t, i)
 }
