@@ -35,10 +35,9 @@ const managerConfig = "/etc/systemd/system.conf"
 // A service wanted running is started, or restarted when it owes that, and
 // must then be and stay active: with Type=simple a while of Options.Window,
 // with other types at once. Unit files are read again before that when systemd
-// says that they changed, when it does not know the unit, and when the service
-// reads systemd's own configuration; not at every restart, because a reload
-// takes longer than most of them. The debt is forgotten only after all this
-// has succeeded.
+// says that they changed, when it does not know the unit, when a restart is
+// owed, and when the service reads systemd's own configuration. The debt is
+// forgotten only after all this has succeeded.
 //
 // Errors are of code UnitMissing, UnitFailed (with the last lines of the
 // journal), UnitTimeout or SystemdUnreachable.
@@ -67,7 +66,7 @@ func (d *Driver) apply(ctx context.Context, w host.Service) error {
 		return err
 	}
 	begin := w.Running && (!u.running() || owes || d.wasIdle(w.Name))
-	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || readsManagerConfig(w)) {
+	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || owes || readsManagerConfig(w)) {
 		d.Log.InfoContext(ctx, "reloading unit files", "for", w.Name)
 		if err := d.bus.Reload(ctx); err != nil {
 			return fmt.Errorf("cannot reload unit files: %w", err)

@@ -138,7 +138,7 @@ func TestJobsFollowFromWhatIsThere(t *testing.T) {
 		{name: "stopped", now: stopped(), want: wanted(true, false), calls: []string{reset, startIt}},
 		{name: "failed", now: failed(1), want: wanted(true, false), calls: []string{reset, startIt}},
 		{name: "running", now: running("a"), want: wanted(true, false)},
-		{name: "running with a debt", now: running("a"), want: wanted(true, false), owes: true, calls: []string{reset, restartIt}},
+		{name: "running with a debt", now: running("a"), want: wanted(true, false), owes: true, calls: []string{"reload ", reset, restartIt}},
 		{name: "someone's start is under way", now: dying(0), want: wanted(true, false), calls: []string{reset, restartIt}},
 		{name: "someone's stop is under way", now: deactivating, want: wanted(true, false), calls: []string{reset, restartIt}},
 		{name: "running, unit file changed, no debt", now: changed, want: wanted(true, false)},
