@@ -14,6 +14,7 @@ BUILD   := CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=false -ldfla
 TOOL    := go tool -modfile=tools/go.mod
 LAB     := cd test/lab && go run ./cmd/lab
 DEB      = dist/eksnode_$(VERSION)_$(GOARCH).deb
+RPM      = dist/eksnode-$(VERSION).$(GOARCH).rpm
 export VERSION GOARCH SOURCE_DATE_EPOCH
 
 .PHONY: help
@@ -39,7 +40,7 @@ dist/eksnode-linux-%: FORCE
 deb: dist/eksnode-linux-$(GOARCH) ## Build the deb
 	$(TOOL) nfpm package --config packaging/nfpm.yaml --packager deb --target $(DEB)
 rpm: dist/eksnode-linux-$(GOARCH) ## Build the rpm
-	$(TOOL) nfpm package --config packaging/nfpm.yaml --packager rpm --target dist/eksnode-$(VERSION).$(GOARCH).rpm
+	$(TOOL) nfpm package --config packaging/nfpm.yaml --packager rpm --target $(RPM)
 FORCE:
 
 .PHONY: lint
@@ -73,7 +74,7 @@ test-cross: ## The other systems that this must build for
 .PHONY: test-lab
 test-lab: packages ## End to end: real control plane, real systemd boxes, faults (root)
 	$(LAB) deps
-	cd test/lab && EKSNODE_DEB=$(CURDIR)/$(DEB) go test -count=1 -timeout 40m ./...
+	cd test/lab && EKSNODE_DEB=$(CURDIR)/$(DEB) EKSNODE_RPM=$(CURDIR)/$(RPM) go test -count=1 -timeout 40m ./...
 
 .PHONY: golden
 golden: ## Write the golden files anew; read the diff before you commit it

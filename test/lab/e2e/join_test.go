@@ -296,3 +296,31 @@ func TestThePackageInstallsUpgradesAndLeaves(t *testing.T) {
 		t.Errorf("after a purge: %s", out)
 	}
 }
+
+func TestTheRPMInstallsUpgradesAndLeaves(t *testing.T) {
+	rpm := os.Getenv("EKSNODE_RPM")
+	if rpm == "" {
+		t.Fatal("EKSNODE_RPM does not name the package to test: run `make test-lab`")
+	}
+	l := lab.ForTest(within(t, 30*time.Minute), t, lab.Options{NoControlPlane: true})
+	i := launch(t, l, lab.InstanceSpec{})
+	if err := i.WaitBooted(within(t, 2*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	if err := i.CopyIn(within(t, time.Minute), rpm, "/root/eksnode.rpm"); err != nil {
+		t.Fatal(err)
+	}
+	// --nodeps: the machine's own packages are not in rpm's database.
+	shell(t, i, "rpm -i --nodeps /root/eksnode.rpm")
+	if out := shell(t, i, "systemctl is-enabled eksnode-config eksnode-run; eksnode version; stat -c '%a %n' /etc/eksnode/config.d /var/lib/eksnode"); !regexp.MustCompile(`\Aenabled\nenabled\neksnode .*\n700 /etc/eksnode/config.d\n700 /var/lib/eksnode\z`).MatchString(out) {
+		t.Errorf("installed:\n%s", out)
+	}
+	shell(t, i, "systemctl disable eksnode-run; touch /etc/eksnode/config.d/mine.yaml; rpm -U --force --nodeps /root/eksnode.rpm")
+	if out := shell(t, i, "systemctl is-enabled eksnode-config eksnode-run || true"); out != "enabled\ndisabled" {
+		t.Errorf("after an upgrade: %s", out)
+	}
+	shell(t, i, "rpm -e eksnode")
+	if out := shell(t, i, "ls /usr/bin/eksnode /usr/lib/systemd/system/eksnode-*.service /etc/systemd/system/multi-user.target.wants/eksnode-* 2>/dev/null || true; ls /etc/eksnode/config.d"); out != "mine.yaml" {
+		t.Errorf("after removal: %s", out)
+	}
+}

@@ -25,6 +25,7 @@ func basePackages() []string {
 		"systemd", "systemd-sysv", "systemd-resolved", "dbus", "udev", "login", "util-linux", "mount", "kmod", "procps",
 		"iproute2", "iptables", "iputils-ping", "netbase", "ethtool", "conntrack", "curl", "ca-certificates",
 		"e2fsprogs", "xfsprogs", "fdisk", "runc",
+		"rpm", // installs the other kind of package, as Amazon Linux does
 	}
 }
 
