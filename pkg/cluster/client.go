@@ -10,8 +10,6 @@ import (
 	"net"
 	"net/http"
 	"time"
-
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 )
 
 // maxBody bounds what is read of an answer. A Node with its fifty images is
@@ -134,7 +132,7 @@ func (a answer) status() string {
 // message returns the message of the Status object in the body, or the
 // beginning of a body that is none.
 func (a answer) message() string {
-	var s metav1.Status
+	var s apiStatus
 	if json.Unmarshal(a.body, &s) == nil {
 		return oneLine(s.Message)
 	}

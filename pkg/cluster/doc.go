@@ -5,11 +5,9 @@
 // that the first which fails is the cause: name, TCP, TLS, clock, token,
 // identity; then kubelet's health, the Node object, and its Ready condition.
 //
-// The client is net/http with the types of k8s.io/api, not client-go. Three
-// requests need no more; client-go would join the steps that are told apart
-// here into one error; and it costs: linked for linux/amd64 with -s -w, a
-// program with nothing but these requests has 9.7 MB with net/http and 13.7 MB
-// with client-go/rest and a scheme of two types. Beside the AWS SDK, the
-// containerd client and kubelet's types it is 0.2 MB against 1.8 MB, of a
-// binary that should stay below 30.
+// The client is net/http with structs of its own for the few fields that are
+// read, not client-go: client-go would join the steps that are told apart here
+// into one error, and costs. The types of k8s.io/api alone, with what they bring
+// along, made the whole program 25.6 MB in place of 20.5, and every megabyte is
+// a tenth of a second on a new instance, whose volume is still being fetched.
 package cluster

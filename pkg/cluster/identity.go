@@ -10,9 +10,6 @@ import (
 	"slices"
 	"strings"
 
-	authenticationv1 "k8s.io/api/authentication/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/health"
 )
@@ -158,9 +155,7 @@ func (p *prober) checkIdentity(ctx context.Context) health.Finding {
 	if err := p.nameless(); err != nil {
 		return health.Bad(err)
 	}
-	body, err := json.Marshal(authenticationv1.SelfSubjectReview{
-		TypeMeta: metav1.TypeMeta{APIVersion: authenticationv1.SchemeGroupVersion.String(), Kind: "SelfSubjectReview"},
-	})
+	body, err := json.Marshal(object{APIVersion: "authentication.k8s.io/v1", Kind: "SelfSubjectReview"})
 	if err != nil {
 		return health.Bad(err)
 	}
@@ -176,7 +171,7 @@ func (p *prober) checkIdentity(ctx context.Context) health.Finding {
 	if err != nil {
 		return health.Bad(err)
 	}
-	var review authenticationv1.SelfSubjectReview
+	var review selfSubjectReview
 	if err := json.Unmarshal(a.body, &review); err != nil {
 		return bad(fault.EndpointHTTP, "cannot understand whom the API server takes this node for: "+oneLine(err.Error()),
 			"Something else than a Kubernetes API server may answer at the endpoint.")

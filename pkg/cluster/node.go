@@ -10,8 +10,6 @@ import (
 	"strings"
 	"syscall"
 
-	corev1 "k8s.io/api/core/v1"
-
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/health"
 )
@@ -42,7 +40,7 @@ func (p *prober) nameless() error {
 }
 
 // node reads the Node object of this node.
-func (p *prober) node(ctx context.Context) (*corev1.Node, error) {
+func (p *prober) node(ctx context.Context) (*node, error) {
 	if err := p.nameless(); err != nil {
 		return nil, err
 	}
@@ -57,12 +55,12 @@ func (p *prober) node(ctx context.Context) (*corev1.Node, error) {
 	case err != nil:
 		return nil, err
 	}
-	var node corev1.Node
-	if err := json.Unmarshal(a.body, &node); err != nil {
+	var n node
+	if err := json.Unmarshal(a.body, &n); err != nil {
 		return nil, fault.New(fault.EndpointHTTP, "Something else than a Kubernetes API server may answer at the endpoint.",
 			fmt.Errorf("cannot understand node %s: %w", p.NodeName, err))
 	}
-	return &node, nil
+	return &n, nil
 }
 
 // checkRegistered asks whether the API server has this node's object, and not
@@ -92,10 +90,10 @@ func (p *prober) checkReady(ctx context.Context) health.Finding {
 			"kubelet brings it up to date soon after its start. "+journalRemedy)
 	}
 	for _, c := range node.Status.Conditions {
-		if c.Type != corev1.NodeReady {
+		if c.Type != "Ready" {
 			continue
 		}
-		if c.Status == corev1.ConditionTrue {
+		if c.Status == "True" {
 			return health.Good("node " + p.NodeName + " is Ready")
 		}
 		return bad(fault.NotReady, fmt.Sprintf("node %s is not Ready: %s: %s", p.NodeName, or(oneLine(c.Reason), "no reason given"), or(oneLine(c.Message), "no message")), p.notReadyRemedy(c))
@@ -103,12 +101,12 @@ func (p *prober) checkReady(ctx context.Context) health.Finding {
 	return bad(fault.NotReady, "node "+p.NodeName+" has no Ready condition yet", "kubelet sets it soon after it has registered. "+journalRemedy)
 }
 
-func (p *prober) notReadyRemedy(c corev1.NodeCondition) string {
+func (p *prober) notReadyRemedy(c nodeCondition) string {
 	message := strings.ToLower(c.Message)
 	switch {
 	case strings.Contains(message, "networkpluginnotready"), strings.Contains(message, "cni"):
 		return "The CNI has not set this node's network up. See its DaemonSet's pod here (Amazon VPC CNI: aws-node): `kubectl -n kube-system get pods -o wide --field-selector spec.nodeName=" + p.NodeName + "`."
-	case c.Status == corev1.ConditionUnknown:
+	case c.Status == "Unknown":
 		return "The API server does not hear from kubelet any more. " + journalRemedy
 	}
 	return "The reason is kubelet's own. " + journalRemedy
