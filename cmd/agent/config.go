@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +14,11 @@ import (
 )
 
 func (a *app) configCommand() *cobra.Command {
-	config := &cobra.Command{Use: "config", Short: "Check and show the configuration"}
+	config := &cobra.Command{
+		Use: "config", Short: "Check and show the configuration", Args: cobra.NoArgs,
+		// A command that does nothing by itself takes any word for its own.
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	config.AddCommand(a.configCheckCommand(), a.configShowCommand())
 	return config
 }
@@ -32,7 +38,11 @@ func (a *app) configCheckCommand() *cobra.Command {
 as an instance would get it (plain, MIME, gzip or base64) or drop-ins; "-" is
 standard input. Without files the sources of this machine are read.`,
 		RunE: func(cmd *cobra.Command, files []string) error {
-			f.sources = append(f.sources, uris(files)...)
+			more, err := uris(files)
+			if err != nil {
+				return err
+			}
+			f.sources = append(f.sources, more...)
 			return a.checkConfig(cmd.Context(), f)
 		},
 	}
@@ -45,16 +55,22 @@ func bindConfigSources(cmd *cobra.Command, sources *[]string) {
 	cmd.Flags().StringArrayVarP(sources, "config-source", "c", nil, "imds://user-data, file://PATH or -; repeatable, lowest precedence first")
 }
 
-// uris turns file names into sources.
-func uris(files []string) []string {
+// uris turns file names into sources. A source that is not there holds nothing;
+// a file that someone names and that is not there is a slip of the pen.
+func uris(files []string) ([]string, error) {
 	var out []string
 	for _, f := range files {
-		if f != "-" {
-			f = "file://" + f
+		if f == "-" {
+			out = append(out, f)
+			continue
 		}
-		out = append(out, f)
+		if _, err := os.Stat(f); err != nil {
+			return nil, fault.New(fault.ConfigUnreadable, "Check that the path is right and that you may read it.",
+				fmt.Errorf("cannot read configuration: %w", err))
+		}
+		out = append(out, "file://"+f)
 	}
-	return out
+	return out, nil
 }
 
 // load reads the configuration of this invocation's sources. An error other
@@ -68,33 +84,44 @@ func (a *app) load(ctx context.Context, sources []string, lenient bool) (bootstr
 }
 
 func (a *app) checkConfig(ctx context.Context, f checkFlags) error {
+	printProblems, ok := problemPrinters[f.output]
+	if !ok {
+		return fmt.Errorf("cannot print problems as %q: known are text and json", f.output)
+	}
 	l, err := a.load(ctx, f.sources, f.lenient)
-	if err != nil && fault.CodeOf(err) != fault.ConfigInvalid {
+	code := fault.CodeOf(err)
+	if err != nil && code != fault.ConfigInvalid && code != fault.ConfigMissing {
 		return err
 	}
-	valid := err == nil
-	switch f.output {
-	case "text":
-		err = api.Render(a.stdout, l.Problems)
-		if err == nil && valid {
-			_, err = fmt.Fprintln(a.stdout, "Configuration is valid")
-		}
-	case "json":
-		problems := l.Problems
-		if problems == nil {
-			problems = []api.Problem{}
-		}
-		err = writeJSON(a.stdout, struct {
-			Valid    bool          `json:"valid"`
-			Problems []api.Problem `json:"problems"`
-		}{valid, problems})
-	default:
-		err = fmt.Errorf("cannot print problems as %q: known are text and json", f.output)
+	if err := printProblems(a.stdout, l.Problems, err == nil); err != nil {
+		return err
 	}
-	if err == nil && !valid {
-		return status(1)
+	if code == fault.ConfigInvalid {
+		return status(1) // all of it has just been printed
 	}
 	return err
+}
+
+var problemPrinters = map[string]func(w io.Writer, problems []api.Problem, valid bool) error{
+	"text": problemsText, "json": problemsJSON,
+}
+
+func problemsText(w io.Writer, problems []api.Problem, valid bool) error {
+	err := api.Render(w, problems)
+	if err == nil && valid {
+		_, err = fmt.Fprintln(w, "Configuration is valid")
+	}
+	return err
+}
+
+func problemsJSON(w io.Writer, problems []api.Problem, valid bool) error {
+	if problems == nil {
+		problems = []api.Problem{}
+	}
+	return writeJSON(w, struct {
+		Valid    bool          `json:"valid"`
+		Problems []api.Problem `json:"problems"`
+	}{valid, problems})
 }
 
 func (a *app) configShowCommand() *cobra.Command {
@@ -104,19 +131,23 @@ func (a *app) configShowCommand() *cobra.Command {
 		Use:   "show [FILE...]",
 		Short: "Show the configuration as merged from all sources, without its secrets",
 		RunE: func(cmd *cobra.Command, files []string) error {
-			l, err := a.load(cmd.Context(), append(sources, uris(files)...), false)
+			var options api.EncodeOptions
+			switch output {
+			case "yaml":
+			case "json":
+				options.Format = api.JSON
+			default:
+				return fmt.Errorf("cannot print a configuration as %q: known are yaml and json", output)
+			}
+			more, err := uris(files)
 			if err != nil {
 				return err
 			}
-			var b []byte
-			switch output {
-			case "yaml":
-				b, err = api.Encode(l.Merged.Config, api.EncodeOptions{})
-			case "json":
-				b, err = api.Encode(l.Merged.Config, api.EncodeOptions{Format: api.JSON})
-			default:
-				err = fmt.Errorf("cannot print a configuration as %q: known are yaml and json", output)
+			l, err := a.load(cmd.Context(), append(sources, more...), false)
+			if err != nil {
+				return err
 			}
+			b, err := api.Encode(l.Merged.Config, options)
 			if err != nil {
 				return err
 			}

@@ -3,11 +3,14 @@ package main
 import (
 	"context"
 	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"github.com/eksnode/eksnode/pkg/bootstrap"
+	"github.com/eksnode/eksnode/pkg/platform"
 	"github.com/eksnode/eksnode/pkg/system/console"
 )
 
@@ -78,6 +81,9 @@ func (a *app) bootstrap(ctx context.Context, timeout time.Duration, o bootstrap.
 	if err != nil {
 		return err
 	}
+	if err := known(e.Platform, o.Scope.Only); err != nil {
+		return err
+	}
 	unlock, err := acquire(e.Platform.Layout.RunDir)
 	if err != nil {
 		return err
@@ -89,6 +95,21 @@ func (a *app) bootstrap(ctx context.Context, timeout time.Duration, o bootstrap.
 	report, err := e.Init(ctx, o)
 	a.say(o.Scope, report)
 	return a.said(err)
+}
+
+// known returns an error when a name in only is that of no component: a run
+// that does nothing must not pass for one that had nothing to do.
+func known(p platform.Platform, only []string) error {
+	var names []string
+	for _, c := range p.Components {
+		names = append(names, c.Name)
+	}
+	for _, name := range only {
+		if !slices.Contains(names, name) {
+			return fmt.Errorf("cannot look after component %q: known are %s", name, strings.Join(names, ", "))
+		}
+	}
+	return nil
 }
 
 // said is what is left to tell of an error that the log has told: nothing but
@@ -110,6 +131,6 @@ func (a *app) say(scope bootstrap.Scope, r bootstrap.Report) {
 		a.log.Info(line)
 	}
 	if !scope.ConfigOnly || r.Result == bootstrap.Broken {
-		console.Say(console.Device, line)
+		console.Say(a.console, line)
 	}
 }

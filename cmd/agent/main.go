@@ -20,6 +20,8 @@ import (
 
 	"github.com/eksnode/eksnode/pkg/bootstrap"
 	"github.com/eksnode/eksnode/pkg/fault"
+	"github.com/eksnode/eksnode/pkg/platform"
+	"github.com/eksnode/eksnode/pkg/system/console"
 )
 
 // Set by the linker; see the Makefile.
@@ -30,10 +32,13 @@ var (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	// The first signal asks, a second one ends the program whatever it does.
+	context.AfterFunc(ctx, stop)
 	a := &app{
 		name: filepath.Base(os.Args[0]), args: os.Args[1:],
 		stdin: os.Stdin, stdout: os.Stdout, stderr: os.Stderr,
 		getenv: os.Getenv, now: time.Now, euid: os.Geteuid(),
+		console: console.Device, open: (*app).openPlatform,
 	}
 	code := a.run(ctx)
 	stop()
@@ -49,6 +54,10 @@ type app struct {
 	getenv         func(string) string
 	now            func() time.Time
 	euid           int
+	// console is the device on which verdicts are said.
+	console string
+	// open returns the platform of a name.
+	open func(a *app, name string) (platform.Platform, error)
 
 	log       *slog.Logger
 	logFormat string

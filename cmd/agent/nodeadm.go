@@ -69,6 +69,11 @@ func (a *app) nodeadmInit() *cobra.Command {
 					a.log.Warn("unknown phase to skip", "phase", s, "known", "config, run")
 				}
 			}
+			for _, d := range daemons {
+				if d != "" && d != "containerd" && d != "kubelet" {
+					a.log.Warn("unknown daemon", "daemon", d, "known", "containerd, kubelet")
+				}
+			}
 			scope := bootstrap.Scope{ConfigOnly: slices.Contains(skip, "run")}
 			if cmd.Flags().Changed("daemon") {
 				scope.Only = daemonComponents(daemons)
@@ -148,7 +153,10 @@ func dump(c api.NodeConfig) ([]byte, error) {
 func (a *app) nodeadmConfig() *cobra.Command {
 	var sources []string
 	var cache, output string
-	config := &cobra.Command{Use: "config", Short: "Check or dump the configuration"}
+	config := &cobra.Command{
+		Use: "config", Short: "Check or dump the configuration", Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
+	}
 	config.PersistentFlags().StringArrayVarP(&sources, "config-source", "c", []string{"imds://user-data"}, "source of the configuration; repeatable")
 	config.AddCommand(&cobra.Command{
 		Use: "check", Short: "Check the configuration", Args: cobra.NoArgs,

@@ -48,6 +48,9 @@ func (a *app) plan(ctx context.Context, f initFlags) (bootstrap.Decision, error)
 	if err != nil {
 		return bootstrap.Decision{}, err
 	}
+	if err := known(e.Platform, f.only); err != nil {
+		return bootstrap.Decision{}, err
+	}
 	loaded, err := bootstrap.Load(ctx, e.Platform, bootstrap.LoadOptions{URIs: f.sources, Stdin: a.stdin, Now: a.now()})
 	if err != nil {
 		return bootstrap.Decision{}, err

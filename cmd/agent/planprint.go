@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
+	"io/fs"
 	"strings"
 	"unicode/utf8"
 
@@ -55,13 +56,13 @@ func planDiff(w io.Writer, d bootstrap.Decision) error {
 			continue
 		}
 		diff, err := difflib.GetUnifiedDiffString(difflib.UnifiedDiff{
-			A: difflib.SplitLines(shown(s.Have)), B: difflib.SplitLines(shown(s.Want)),
+			A: lines(shown(s.Have)), B: lines(shown(s.Want)),
 			FromFile: side("is", s.ID, s.Have), ToFile: side("wanted", s.ID, s.Want), Context: 3,
 		})
 		if err != nil {
 			return err
 		}
-		if secretFile(s.Want) || secretFile(s.Have) {
+		if secret(s) {
 			diff = fmt.Sprintf("--- %s\n+++ %s\n@@ content is secret @@\n", side("is", s.ID, s.Have), side("wanted", s.ID, s.Want))
 		}
 		if _, err := fmt.Fprintf(w, "%s %s (%s)\n%s", s.Verb, s.ID, s.Why, diff); err != nil {
@@ -84,7 +85,9 @@ func shown(r host.Resource) string {
 	case nil:
 		return ""
 	case host.File:
-		return fmt.Sprintf("# mode %04o owner %d:%d\n%s", r.Mode.Perm(), r.UID, r.GID, ensureNewline(printable(r)))
+		return fmt.Sprintf("# mode %s owner %d:%d\n%s", octal(r.Mode), r.UID, r.GID, ensureNewline(printable(r)))
+	case host.Dir:
+		return fmt.Sprintf("# folder, mode %s owner %d:%d\n", octal(r.Mode), r.UID, r.GID)
 	case host.Service:
 		return fmt.Sprintf("running: %v\ncurrent: %v\nenabled: %v\n", r.Running, r.Current, r.Enabled)
 	default:
@@ -96,6 +99,15 @@ func shown(r host.Resource) string {
 	}
 }
 
+// lines splits after every line break; what is empty has no line.
+func lines(s string) []string {
+	var out []string
+	for l := range strings.Lines(s) {
+		out = append(out, l)
+	}
+	return out
+}
+
 func ensureNewline(s string) string {
 	if s == "" || strings.HasSuffix(s, "\n") {
 		return s
@@ -103,10 +115,21 @@ func ensureNewline(s string) string {
 	return s + "\n"
 }
 
-func secretFile(r host.Resource) bool {
-	f, ok := r.(host.File)
-	return ok && f.Secret
+// secret reports whether the content of a step's files must not be shown. What
+// a file holds is known of one that is wanted. Of one that is to be replaced or
+// removed it is not, unless everyone may read it anyway: a drop-in without its
+// password any more replaces one with it.
+func secret(s host.Step) bool {
+	want, wanted := s.Want.(host.File)
+	have, there := s.Have.(host.File)
+	if want.Secret || have.Secret {
+		return true
+	}
+	vouched := wanted && s.Verb != host.Restore && !public(want)
+	return there && !public(have) && !vouched
 }
+
+func public(f host.File) bool { return f.Mode.Perm()&0o004 != 0 }
 
 // printable is a file's content for people.
 func printable(f host.File) string {
@@ -140,6 +163,16 @@ type fileJSON struct {
 	Content string `json:"content"`
 }
 
+// dirJSON is a folder with its mode as people write it.
+type dirJSON struct {
+	Path string `json:"path"`
+	Mode string `json:"mode"`
+	UID  int    `json:"uid"`
+	GID  int    `json:"gid"`
+}
+
+func octal(m fs.FileMode) string { return fmt.Sprintf("%04o", m.Perm()) }
+
 func planJSON(w io.Writer, d bootstrap.Decision) error {
 	out := struct {
 		NodeName string      `json:"nodeName,omitempty"`
@@ -147,17 +180,20 @@ func planJSON(w io.Writer, d bootstrap.Decision) error {
 		Steps    []stepJSON  `json:"steps"`
 	}{d.Input.Instance.NodeName, d.Plan.Impact(), []stepJSON{}}
 	for _, s := range d.Plan.Steps {
-		out.Steps = append(out.Steps, stepJSON{s.Verb, s.ID, s.Owner, s.Why, s.Impact, forJSON(s.Want), forJSON(s.Have)})
+		out.Steps = append(out.Steps, stepJSON{s.Verb, s.ID, s.Owner, s.Why, s.Impact, forJSON(s.Want, secret(s)), forJSON(s.Have, secret(s))})
 	}
 	return writeJSON(w, out)
 }
 
-func forJSON(r host.Resource) any {
-	f, ok := r.(host.File)
-	if !ok {
-		return r
+func forJSON(r host.Resource, secret bool) any {
+	switch r := r.(type) {
+	case host.File:
+		r.Secret = secret
+		return fileJSON{r.Path, octal(r.Mode), r.UID, r.GID, r.Secret, printable(r)}
+	case host.Dir:
+		return dirJSON{r.Path, octal(r.Mode), r.UID, r.GID}
 	}
-	return fileJSON{f.Path, fmt.Sprintf("%04o", f.Mode.Perm()), f.UID, f.GID, f.Secret, printable(f)}
+	return r
 }
 
 func writeJSON(w io.Writer, v any) error {

@@ -71,16 +71,11 @@ func printReport(w io.Writer, r bootstrap.Report, now time.Time) error {
 	}
 	p.table(rows...)
 	p.findings(r.Findings)
-	for _, c := range r.ConfigProblems {
-		p.line("  %s", c.String())
-	}
-	for _, f := range r.FactProblems {
-		p.line("  fact missing: %s: %s", f.Fact, f.Message)
-	}
+	p.remarks(r)
 	if r.Error != nil {
 		p.line("\nFailed with %s\n  %s", r.Error.Code, strings.ReplaceAll(r.Error.Message, "\n", "\n  "))
 		if r.Error.Remedy != "" {
-			p.line("  remedy: %s", r.Error.Remedy)
+			p.line("  remedy: %s", oneLine(r.Error.Remedy))
 		}
 	}
 	return p.err
@@ -121,6 +116,27 @@ func (p *printer) findings(all []health.Finding) {
 		rows = append(rows, []string{"  " + string(f.Status), f.Check, round(f.Took).String(), oneLine(f.Seen)})
 	}
 	p.table(rows...)
+	for _, f := range all {
+		if f.Remedy != "" {
+			p.line("  remedy for %s: %s", f.Check, oneLine(f.Remedy))
+		}
+	}
+}
+
+// remarks shows what did not stop the run.
+func (p *printer) remarks(r bootstrap.Report) {
+	if len(r.ConfigProblems)+len(r.FactProblems) > 0 {
+		p.line("\nRemarks")
+	}
+	for _, c := range r.ConfigProblems {
+		p.line("  %s", c.String())
+	}
+	for _, f := range r.FactProblems {
+		p.line("  fact missing: %s: %s", f.Fact, f.Message)
+		if f.Remedy != "" {
+			p.line("    remedy: %s", oneLine(f.Remedy))
+		}
+	}
 }
 
 // row is a labelled line; nil when it has nothing to say.

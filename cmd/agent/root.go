@@ -80,7 +80,7 @@ func (a *app) pickPlatform() (platform.Platform, error) {
 			return platform.Platform{}, err
 		}
 	}
-	return a.openPlatform(name)
+	return a.open(a, name)
 }
 
 // needRoot returns a fault when the command is not run by root.

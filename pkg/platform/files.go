@@ -24,7 +24,7 @@ const maxText = 16 << 20
 func Open(p Platform, uri string, stdin io.Reader) (Source, error) {
 	switch {
 	case uri == "-":
-		return Source{Name: "-", Read: func(context.Context) ([]Text, error) { return readAll("-", stdin) }}, nil
+		return Source{Name: "-", Read: func(ctx context.Context) ([]Text, error) { return readStdin(ctx, stdin) }}, nil
 	case strings.HasPrefix(uri, "file://"):
 		path := strings.TrimPrefix(uri, "file://")
 		if path == "" {
@@ -85,6 +85,26 @@ func readFile(path string) ([]Text, error) {
 	}
 	defer f.Close()
 	return readAll("file://"+path, f)
+}
+
+// readStdin waits no longer than ctx for someone who may never type anything. A
+// read that has begun cannot be called back; it ends with the program.
+func readStdin(ctx context.Context, stdin io.Reader) ([]Text, error) {
+	type result struct {
+		texts []Text
+		err   error
+	}
+	done := make(chan result, 1)
+	go func() {
+		texts, err := readAll("-", stdin)
+		done <- result{texts, err}
+	}()
+	select {
+	case r := <-done:
+		return r.texts, r.err
+	case <-ctx.Done():
+		return nil, fmt.Errorf("cannot read configuration from standard input: %w", context.Cause(ctx))
+	}
 }
 
 // readAll reads one text, and one byte more than is allowed so that a text
