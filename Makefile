@@ -11,11 +11,13 @@ LDFLAGS := -s -w -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 # Without the tag grpc links html/template, which keeps every exported method alive: 61 MB in place of 26.
 TAGS    := grpcnotrace
 BUILD   := CGO_ENABLED=0 go build -tags $(TAGS) -trimpath -buildvcs=false -ldflags '$(LDFLAGS)'
-TOOL    := go tool -modfile=tools/go.mod
+# Tools run here, whatever is built.
+TOOL    := GOOS= GOARCH= go tool -modfile=tools/go.mod
 LAB     := cd test/lab && go run ./cmd/lab
 DEB      = dist/eksnode_$(VERSION)_$(GOARCH).deb
 RPM      = dist/eksnode-$(VERSION).$(GOARCH).rpm
-export VERSION GOARCH SOURCE_DATE_EPOCH
+PACKAGE_ARCH = $(GOARCH)
+export VERSION PACKAGE_ARCH SOURCE_DATE_EPOCH
 
 .PHONY: help
 help: ## Show this
@@ -49,7 +51,7 @@ lint: ## gofmt, go vet, staticcheck, shell syntax, govulncheck where its databas
 	go vet ./...
 	cd test/lab && go vet ./...
 	$(TOOL) staticcheck ./...
-	@for s in packaging/scripts/*.sh .ci/run; do bash -n $$s || exit 1; done
+	@for s in packaging/scripts/*.sh; do sh -n $$s || exit 1; done; bash -n .ci/run
 	@if curl -sfo /dev/null --max-time 5 https://vuln.go.dev/index/modules.json; then $(TOOL) govulncheck ./...; \
 	else echo "govulncheck: not run, its database cannot be reached from here"; fi
 

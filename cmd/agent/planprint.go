@@ -33,6 +33,9 @@ func planText(w io.Writer, d bootstrap.Decision) error {
 	for _, f := range in.Problems {
 		p.line("fact missing: %s: %s", f.Fact, f.Message)
 	}
+	for _, n := range d.Notes {
+		p.line("note: %s", n)
+	}
 	var rows [][]string
 	for _, s := range d.Plan.Steps {
 		if s.Verb == host.Owe {

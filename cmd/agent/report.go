@@ -23,7 +23,7 @@ func verdict(r bootstrap.Report, configOnly bool, now time.Time) string {
 	case r.Result == bootstrap.Running:
 		return fmt.Sprintf("eksnode: %s: %s for %s", who, r.Doing, took)
 	case r.Result == bootstrap.Broken:
-		line := fmt.Sprintf("eksnode: %s: FAILED after %s: %s: %s", who, took, r.Error.Code, oneLine(r.Error.Message))
+		line := fmt.Sprintf("eksnode: %s: FAILED after %s: %s: %s", who, took, r.Error.Code, brief(r.Error.Message))
 		if r.Error.Remedy != "" {
 			line += " | remedy: " + oneLine(r.Error.Remedy)
 		}
@@ -34,6 +34,19 @@ func verdict(r bootstrap.Report, configOnly bool, now time.Time) string {
 		return fmt.Sprintf("eksnode: %s: Ready in cluster %s after %s", who, r.Node.Cluster, took)
 	}
 	return fmt.Sprintf("eksnode: %s: %s done in %s", who, r.Command, took)
+}
+
+// brief is a message for one line: of several, the first and the last, which in
+// a list of errors are two of them, and with a journal the heading and its end.
+// A console is cut off before it comes to the remedy otherwise.
+func brief(s string) string {
+	lines := strings.Split(strings.TrimSpace(s), "\n")
+	switch n := len(lines); n {
+	case 1, 2:
+		return oneLine(s)
+	default:
+		return fmt.Sprintf("%s … +%d … %s", oneLine(lines[0]), n-2, oneLine(lines[n-1]))
+	}
 }
 
 func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
@@ -125,8 +138,11 @@ func (p *printer) findings(all []health.Finding) {
 
 // remarks shows what did not stop the run.
 func (p *printer) remarks(r bootstrap.Report) {
-	if len(r.ConfigProblems)+len(r.FactProblems) > 0 {
+	if len(r.ConfigProblems)+len(r.FactProblems)+len(r.Notes) > 0 {
 		p.line("\nRemarks")
+	}
+	for _, n := range r.Notes {
+		p.line("  %s", n)
 	}
 	for _, c := range r.ConfigProblems {
 		p.line("  %s", c.String())

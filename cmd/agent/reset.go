@@ -51,6 +51,9 @@ func (a *app) reset(ctx context.Context, yes bool) error {
 	e.Progress = a.progress()
 	report, err := e.Reset(ctx)
 	a.say(bootstrap.Scope{}, report)
+	if err == nil {
+		a.log.Info("at its next boot this machine becomes a node again, unless you run: systemctl disable --now eksnode-config eksnode-run")
+	}
 	return a.said(err)
 }
 

@@ -66,7 +66,7 @@ func (a *app) engine() (*bootstrap.Engine, error) {
 		return nil, err
 	}
 	return &bootstrap.Engine{
-		Platform: p, Store: bootstrap.NewStore(p.Layout), Log: a.log, Now: a.now, Version: version,
+		Platform: p, Store: bootstrap.NewStore(p.Layout), Log: a.log, Now: a.now, Version: version, PID: os.Getpid(),
 	}, nil
 }
 

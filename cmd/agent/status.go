@@ -1,7 +1,10 @@
 package main
 
 import (
+	"errors"
 	"fmt"
+	"os"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
@@ -37,6 +40,9 @@ func (a *app) status(output string) error {
 		return fault.New(fault.NotRegistered, "Run `eksnode init`, or look at `systemctl status eksnode-config eksnode-run`.",
 			fmt.Errorf("cannot show a status: nothing has run since this machine booted"))
 	}
+	if r.Result == bootstrap.Running && !alive(r.PID) {
+		r = abandoned(r)
+	}
 	switch output {
 	case "text":
 		err = printReport(a.stdout, r, a.now())
@@ -55,4 +61,30 @@ func (a *app) status(output string) error {
 		return exitRunning
 	}
 	return nil
+}
+
+// alive reports whether a process is there. When in doubt it is: a process of
+// another user's cannot be asked.
+func alive(pid int) bool {
+	if pid <= 0 {
+		return true // a report from before reports named their process
+	}
+	p, err := os.FindProcess(pid)
+	if err != nil {
+		return false
+	}
+	err = p.Signal(syscall.Signal(0))
+	return !errors.Is(err, os.ErrProcessDone)
+}
+
+// abandoned is the report of a run whose process is gone without a word.
+func abandoned(r bootstrap.Report) bootstrap.Report {
+	r.Result = bootstrap.Broken
+	r.Error = &bootstrap.Failure{
+		Code:    fault.Interrupted,
+		Message: fmt.Sprintf("the run (process %d) was killed in its phase %s", r.PID, r.Doing),
+		Remedy:  "Run `eksnode init` again: it goes on where it was.",
+	}
+	r.Doing = ""
+	return r
 }

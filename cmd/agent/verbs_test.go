@@ -2,6 +2,8 @@ package main
 
 import (
 	"encoding/json"
+	"os"
+	"os/exec"
 	"path/filepath"
 	"runtime"
 	"strings"
@@ -138,6 +140,29 @@ func TestStatusOfARunThatGoesOnExitsWith2(t *testing.T) {
 		t.Fatal(err)
 	}
 	agent("status").on(m).run(t).expect(t, 2, "node: settle for 0s", "")
+}
+
+func TestStatusOfARunThatWasKilledSaysSo(t *testing.T) {
+	m := newMachine(t)
+	p, err := m.open(nil, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone := exec.Command("go", "version")
+	if err := gone.Run(); err != nil {
+		t.Fatal(err)
+	}
+	for pid, code := range map[int]int{gone.Process.Pid: 1, os.Getpid(): 2} {
+		r := bootstrap.Report{Result: bootstrap.Running, Doing: "apply", Started: today, PID: pid}
+		if err := bootstrap.NewStore(p.Layout).SetStatus(r); err != nil {
+			t.Fatal(err)
+		}
+		want := "apply for"
+		if code == 1 {
+			want = "Interrupted"
+		}
+		agent("status").on(m).run(t).expect(t, code, want, "")
+	}
 }
 
 func TestASecondAgentIsSentAway(t *testing.T) {

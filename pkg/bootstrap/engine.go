@@ -23,8 +23,9 @@ type Engine struct {
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// Version is that of the agent, for reports.
+	// Version and PID are those of the agent's process, for reports.
 	Version string
+	PID     int
 	// Progress is called with the report whenever something in it has changed
 	// that a person would like to see. It may be nil.
 	Progress func(Report)
@@ -37,6 +38,8 @@ type Decision struct {
 	Have  map[host.ID]host.Resource
 	Owned []host.Owned
 	Plan  host.Plan
+	// Notes are what the components remark about it.
+	Notes []string
 }
 
 // Scope narrows what of a plan is applied.
@@ -52,23 +55,36 @@ type Scope struct {
 // whole reports whether the scope leaves nothing out.
 func (s Scope) whole() bool { return len(s.Only) == 0 && !s.ConfigOnly }
 
-// Filter returns the steps of a plan that are in scope, in order. Steps that
-// note a restart debt always stay: a write without its note could be forgotten.
+// takes reports whether a resource of an owner and a kind is in scope.
+func (s Scope) takes(owner string, kind host.Kind) bool {
+	if len(s.Only) > 0 && !slices.Contains(s.Only, owner) {
+		return false
+	}
+	return !s.ConfigOnly || kind != host.KindService && kind != host.KindImage
+}
+
+// Filter returns the steps of a plan that are in scope, in order. A step that
+// notes a restart debt stays with the writes that cause it, and goes with them:
+// a write without its note could be forgotten, a note without its write would
+// restart a service for nothing.
 func (s Scope) Filter(p host.Plan) host.Plan {
+	kept := map[host.ID]bool{}
+	for _, step := range p.Steps {
+		if step.Verb != host.Owe && s.takes(step.Owner, step.ID.Kind) {
+			kept[step.ID] = true
+		}
+	}
 	var out host.Plan
 	for _, step := range p.Steps {
-		if step.Verb != host.Owe {
-			if len(s.Only) > 0 && !slices.Contains(s.Only, step.Owner) {
-				continue
+		if step.Verb == host.Owe {
+			if slices.ContainsFunc(step.Causes, func(id host.ID) bool { return kept[id] }) {
+				out.Steps = append(out.Steps, step)
 			}
-			if s.ConfigOnly && (step.ID.Kind == host.KindService || step.ID.Kind == host.KindImage) {
-				continue
-			}
+			continue
 		}
-		out.Steps = append(out.Steps, step)
-	}
-	if !slices.ContainsFunc(out.Steps, func(step host.Step) bool { return step.Verb != host.Owe }) {
-		return host.Plan{}
+		if kept[step.ID] {
+			out.Steps = append(out.Steps, step)
+		}
 	}
 	return out
 }
@@ -84,7 +100,7 @@ func (e *Engine) Gather(ctx context.Context, l Loaded) (node.Input, error) {
 
 // Decide asks the components and compares with the machine. It only reads.
 func (e *Engine) Decide(ctx context.Context, h host.Host, in node.Input) (Decision, error) {
-	d := Decision{Input: in}
+	d := Decision{Input: in, Notes: node.Notes(in, e.Platform.Components)}
 	var err error
 	if d.Want, err = node.Desired(in, e.Platform.Components); err != nil {
 		return d, err
@@ -102,7 +118,7 @@ func (e *Engine) compare(ctx context.Context, h host.Host, d *Decision) error {
 	}
 	var err error
 	if d.Have, err = h.Observe(ctx, d.Want, d.Owned); err != nil {
-		return err
+		return classify(err)
 	}
 	d.Plan = host.Diff(d.Want, d.Have, d.Owned)
 	return nil
@@ -114,7 +130,7 @@ func (e *Engine) compare(ctx context.Context, h host.Host, d *Decision) error {
 // plan has succeeded.
 func (e *Engine) Apply(ctx context.Context, h host.Host, d Decision, scope Scope, took func(host.Step, time.Duration)) error {
 	plan := scope.Filter(d.Plan)
-	owned := host.Own(d.Want, d.Have, d.Owned)
+	owned := host.Own(d.Want, d.Have, d.Owned, func(e host.Entry) bool { return scope.takes(e.Owner, e.Resource.ID().Kind) })
 	if !sameOwned(owned, d.Owned) {
 		if err := e.Store.SetOwned(owned); err != nil {
 			return classify(fmt.Errorf("cannot record what is about to be made: %w", err))
@@ -150,6 +166,22 @@ func sameOwned(a, b []host.Owned) bool {
 		return x.ID == y.ID && x.Owner == y.Owner && slices.Equal(x.Readers, y.Readers) &&
 			host.Equal(x.Original.Resource, y.Original.Resource)
 	})
+}
+
+// ended gives an error that came because ctx is over a code that says so. An
+// error that someone has classified keeps its code: it knows more.
+func ended(ctx context.Context, err error) error {
+	if _, classified := fault.Find(err); classified || err == nil || ctx.Err() == nil {
+		return err
+	}
+	cause := context.Cause(ctx)
+	if !errors.Is(err, cause) {
+		err = fmt.Errorf("%w: %w", err, cause)
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return fault.New(fault.TimedOut, "See in the phases what took so long; --timeout gives it longer.", err)
+	}
+	return fault.New(fault.Interrupted, "Run it again: it goes on where it was.", err)
 }
 
 // classify gives an error that no driver has classified the code that its

@@ -300,6 +300,14 @@ func must(err error) {
 	}
 }
 
+func TestWhatAComponentRemarksIsInTheReport(t *testing.T) {
+	m := newMachine(t)
+	m.engine.Platform.Components[1].Notes = func(in node.Input) []string { return []string{"cluster " + in.Config.Spec.Cluster.Name} }
+	if r := m.mustInit(t, Scope{}); !slices.Equal(r.Notes, []string{"kubelet: cluster prod"}) {
+		t.Errorf("notes %v", r.Notes)
+	}
+}
+
 func TestAFailedWriteStopsTheRunAndIsClassified(t *testing.T) {
 	for err, code := range map[error]fault.Code{
 		&fs.PathError{Op: "write", Path: "/etc/kubelet/config", Err: syscall.ENOSPC}: fault.DiskFull,

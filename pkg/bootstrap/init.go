@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"strings"
 	"time"
 
 	"github.com/eksnode/eksnode/pkg/api"
@@ -28,7 +29,7 @@ type InitOptions struct {
 func (e *Engine) Init(ctx context.Context, o InitOptions) (Report, error) {
 	r := e.begin("init")
 	err := r.run(ctx, o)
-	return r.end(err)
+	return r.end(ended(ctx, err))
 }
 
 // recorder is a run in progress: the engine, and the report being written.
@@ -39,7 +40,7 @@ type recorder struct {
 
 func (e *Engine) begin(command string) *recorder {
 	r := &recorder{e: e, report: Report{
-		AgentVersion: e.Version, Command: command, Platform: e.Platform.Name,
+		AgentVersion: e.Version, Command: command, PID: e.PID, Platform: e.Platform.Name,
 		Started: e.Now(), Result: Running, Phases: []Phase{},
 	}}
 	return r
@@ -92,7 +93,7 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 		for _, p := range loaded.Problems {
 			e.Log.Log(ctx, level(p.Severity), "configuration", "problem", p.String())
 		}
-		return fmt.Sprintf("%d configuration texts", len(loaded.Texts)), err
+		return strings.Join(loaded.Texts, ", "), err
 	})
 	if err != nil {
 		return err
@@ -157,6 +158,10 @@ func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) err
 	var d Decision
 	err = r.phase("plan", func() (string, error) {
 		d, err = r.e.Decide(ctx, h, in)
+		r.report.Notes = d.Notes
+		for _, n := range r.report.Notes {
+			r.e.Log.Warn("decision", "note", n)
+		}
 		return fmt.Sprintf("%d steps", len(d.Plan.Steps)), err
 	})
 	if err != nil {
@@ -179,7 +184,7 @@ func (r *recorder) apply(ctx context.Context, h host.Host, d Decision, scope Sco
 // there before.
 func (e *Engine) Reset(ctx context.Context) (Report, error) {
 	r := e.begin("reset")
-	return r.end(r.reset(ctx))
+	return r.end(ended(ctx, r.reset(ctx)))
 }
 
 func (r *recorder) reset(ctx context.Context) error {

@@ -17,7 +17,7 @@ import (
 // Loaded is the configuration of a node and all that was remarked about it.
 type Loaded struct {
 	Merged api.Merged
-	// Texts are the names of the texts which held a NodeConfig.
+	// Texts are the names of all texts that were read.
 	Texts []string
 	// Problems are all remarks, also those that do not stop the run, in order
 	// of place.
@@ -46,8 +46,10 @@ type LoadOptions struct {
 func Load(ctx context.Context, p platform.Platform, o LoadOptions) (Loaded, error) {
 	l, err := loadFrom(ctx, p, o)
 	if fault.CodeOf(err) == fault.ConfigMissing && len(o.Fallback) > 0 {
-		o.URIs, o.Fallback = o.Fallback, nil
-		return loadFrom(ctx, p, o)
+		o.URIs = o.Fallback
+		if kept, errKept := loadFrom(ctx, p, o); fault.CodeOf(errKept) != fault.ConfigMissing {
+			return kept, errKept
+		}
 	}
 	return l, err
 }

@@ -29,7 +29,9 @@ type Report struct {
 	// AgentVersion is the version of the agent that ran.
 	AgentVersion string `json:"agentVersion"`
 	// Command is the verb: init, reset.
-	Command  string    `json:"command"`
+	Command string `json:"command"`
+	// PID is the process that runs, or ran.
+	PID      int       `json:"pid,omitempty"`
 	Platform string    `json:"platform"`
 	Started  time.Time `json:"started"`
 	// Finished is zero while the run goes on.
@@ -38,14 +40,16 @@ type Report struct {
 	// Doing is the phase that goes on; empty when the run is over.
 	Doing string `json:"doing,omitempty"`
 	Node  Node   `json:"node"`
-	// Sources are the texts that the configuration came from.
+	// Sources are the texts that were read for the configuration.
 	Sources []string `json:"sources,omitempty"`
 	// ConfigProblems are the warnings and remarks about the configuration, and
 	// its errors when it was refused.
 	ConfigProblems []api.Problem `json:"configProblems,omitempty"`
 	// FactProblems are the facts that could not be had.
 	FactProblems []node.Problem `json:"factProblems,omitempty"`
-	Phases       []Phase        `json:"phases"`
+	// Notes are what the components remark about their decisions.
+	Notes  []string `json:"notes,omitempty"`
+	Phases []Phase  `json:"phases"`
 	// Steps are those that were taken, in order.
 	Steps    []StepTaken      `json:"steps,omitempty"`
 	Findings []health.Finding `json:"findings,omitempty"`

@@ -21,7 +21,8 @@ type Store struct {
 	// before. Mode 0600, because originals can hold secrets.
 	StateDir string
 	// RunDir holds status.json, for everyone to read, and input.json (0600),
-	// from which the last decision can be replayed.
+	// from which the last decision can be replayed but for its secrets, which
+	// are not written.
 	RunDir string
 }
 
@@ -44,6 +45,9 @@ func (s *Store) Owned() ([]host.Owned, error) {
 	ok, err := s.read(s.ownedPath(), &f)
 	if err == nil && ok && f.Version > ownedVersion {
 		err = fmt.Errorf("it is of version %d, this agent knows %d", f.Version, ownedVersion)
+	}
+	if errors.Is(err, fs.ErrPermission) {
+		return nil, fault.New(fault.NotRoot, "Run it with sudo.", fmt.Errorf("cannot read the record of owned resources: %w", err))
 	}
 	if err != nil {
 		return nil, fault.New(fault.StateUnreadable,

@@ -14,7 +14,18 @@ const Name = "containerd"
 // Component returns containerd's component. It must be asked after tuning,
 // whose environment files containerd reads, and before kubelet, which needs
 // containerd and the sandbox image.
-func Component() node.Component { return node.Component{Name: Name, Desired: Desired} }
+func Component() node.Component {
+	return node.Component{Name: Name, Desired: Desired, Notes: notes}
+}
+
+// notes returns the remarks of the decision; none when there is no decision.
+func notes(in node.Input) []string {
+	s, err := Decide(in)
+	if err != nil {
+		return nil
+	}
+	return s.Notes
+}
 
 // Desired returns the files that containerd reads, the running containerd, and
 // the sandbox image.

@@ -10,6 +10,8 @@ const (
 	ConfigUnreadable  Code = "ConfigUnreadable"
 	NotRoot           Code = "NotRoot"
 	AlreadyRunning    Code = "AlreadyRunning"
+	TimedOut          Code = "TimedOut"
+	Interrupted       Code = "Interrupted"
 	StateUnreadable   Code = "StateUnreadable"
 	DiskFull          Code = "DiskFull"
 	WriteFailed       Code = "WriteFailed"
@@ -66,6 +68,8 @@ func Catalogue() []Entry {
 		{ConfigUnreadable, "A configuration source is there but cannot be read.", "Check the path, its permissions and that it is text, gzip or base64."},
 		{NotRoot, "The command changes the machine and was not started as root.", "Run it with sudo; `eksnode plan` needs root only to see everything."},
 		{AlreadyRunning, "Another eksnode is at work on this machine.", "Wait for it; `eksnode status` shows what it is doing."},
+		{TimedOut, "The run was not done within its bound.", "The phases in `eksnode status` show what took the time; `--timeout` gives it longer."},
+		{Interrupted, "The run was told to stop.", "Run `eksnode init` again: it goes on where it was."},
 		{StateUnreadable, "eksnode's own record of what it made cannot be read.", "Restore /var/lib/eksnode from a backup or remove it; files already written stay as they are."},
 		{DiskFull, "A file could not be written because the filesystem is full; the old content is intact.", "Free space on the filesystem named, then run `eksnode init` again."},
 		{WriteFailed, "A file, link or directory could not be written; the old content is intact.", "Look at the cause named: read-only filesystem, permissions, SELinux."},

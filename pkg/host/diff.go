@@ -61,6 +61,9 @@ type Step struct {
 	// Why is one phrase for people: what differs.
 	Why    string
 	Impact Impact
+	// Causes are, for Owe, all changes of this plan that make the restart
+	// necessary; the step comes before the first of them.
+	Causes []ID
 }
 
 // Plan is the ordered list of steps from what is there to what is wanted.
@@ -101,9 +104,11 @@ type Owned struct {
 // something that a service reads comes after a step which records that the
 // service owes a restart, and before the restart. What is owned and no longer
 // wanted is removed, or given back as it was found: before the restart of a
-// service which reads it, else at the end in reverse order of ownership.
+// service which reads it, else at the end in reverse order of ownership. Last
+// of all, services that ran before the agent came run again with what they had.
 func Diff(want State, have map[ID]Resource, owned []Owned) Plan {
-	d := differ{want: want, have: have, removals: removals(want, have, owned), indebted: map[ID]bool{}}
+	d := differ{want: want, have: have, indebted: map[ID]int{}}
+	d.removals, d.returns = removals(want, have, owned)
 	for _, e := range want.entries {
 		if svc, ok := e.Resource.(Service); ok {
 			d.service(e.Owner, svc)
@@ -114,6 +119,9 @@ func Diff(want State, have map[ID]Resource, owned []Owned) Plan {
 	for _, r := range d.removals {
 		d.remove(r)
 	}
+	for _, e := range d.returns {
+		d.giveBack(e)
+	}
 	return Plan{Steps: d.steps}
 }
 
@@ -121,7 +129,11 @@ type differ struct {
 	want     State
 	have     map[ID]Resource
 	removals []removal
-	indebted map[ID]bool // services for which an Owe step has been emitted
+	// returns are services that ran before the agent and are wanted no more.
+	returns []Entry
+	// indebted are the services which a step of this plan makes owe a restart,
+	// with the place of their Owe step, or -1 where none is needed.
+	indebted map[ID]int
 	steps    []Step
 }
 
@@ -131,11 +143,15 @@ type removal struct {
 	readers []ID
 }
 
-// removals lists the steps for owned IDs that are not wanted, newest first.
-func removals(want State, have map[ID]Resource, owned []Owned) []removal {
-	var out []removal
+// removals lists the steps for owned IDs that are not wanted, newest first, and
+// apart from them the services that are to run as they did before.
+func removals(want State, have map[ID]Resource, owned []Owned) (out []removal, returns []Entry) {
 	for _, o := range slices.Backward(owned) {
 		if _, wanted := want.Lookup(o.ID); wanted {
+			continue
+		}
+		if svc, ok := o.Original.Resource.(Service); ok && svc.Running {
+			returns = append(returns, Entry{o.Owner, svc})
 			continue
 		}
 		step := Step{ID: o.ID, Owner: o.Owner, Have: have[o.ID], Impact: removalImpact(have[o.ID])}
@@ -152,7 +168,8 @@ func removals(want State, have map[ID]Resource, owned []Owned) []removal {
 		}
 		out = append(out, removal{step, o.Readers})
 	}
-	return out
+	slices.Reverse(returns) // oldest first: the runtime before what needs it
+	return out, returns
 }
 
 func removalImpact(have Resource) Impact {
@@ -181,18 +198,45 @@ func (d *differ) thing(e Entry) {
 // readers names them where want no longer says so.
 func (d *differ) owe(id ID, readers []ID) {
 	for _, e := range d.want.entries {
-		svc, ok := e.Resource.(Service)
-		if !ok || d.indebted[svc.ID()] || !(covers(svc.Reads, id) || slices.Contains(readers, svc.ID())) {
-			continue
+		if svc, ok := e.Resource.(Service); ok && (covers(svc.Reads, id) || slices.Contains(readers, svc.ID())) {
+			d.debt(e.Owner, svc, id)
 		}
-		d.indebted[svc.ID()] = true
-		// Also one that does not run: someone else, such as systemd at boot, may
-		// start it between our look and our write. Not one that is unknown yet
-		// or already in debt.
-		if have, ok := d.have[svc.ID()].(Service); !ok || !have.Current {
-			continue
+	}
+	for _, e := range d.returns {
+		if slices.Contains(readers, e.Resource.ID()) {
+			d.debt(e.Owner, e.Resource.(Service), id)
 		}
-		d.steps = append(d.steps, Step{Verb: Owe, ID: svc.ID(), Owner: e.Owner, Want: svc, Have: d.have[svc.ID()], Why: "reads " + id.String()})
+	}
+}
+
+// debt emits that a service must restart because of cause, or adds the cause to
+// what has been emitted.
+func (d *differ) debt(owner string, svc Service, cause ID) {
+	if at, known := d.indebted[svc.ID()]; known {
+		if at >= 0 {
+			d.steps[at].Causes = append(d.steps[at].Causes, cause)
+		}
+		return
+	}
+	d.indebted[svc.ID()] = -1
+	// Also one that does not run: someone else, such as systemd at boot, may
+	// start it between our look and our write. Not one that is unknown yet or
+	// already in debt.
+	if have, ok := d.have[svc.ID()].(Service); !ok || !have.Current {
+		return
+	}
+	d.indebted[svc.ID()] = len(d.steps)
+	d.steps = append(d.steps, Step{Verb: Owe, ID: svc.ID(), Owner: owner, Want: svc, Have: d.have[svc.ID()], Why: "reads " + cause.String(), Causes: []ID{cause}})
+}
+
+// giveBack emits the step for a service that ran before the agent came.
+func (d *differ) giveBack(e Entry) {
+	svc := e.Resource.(Service)
+	have, _ := d.have[svc.ID()].(Service)
+	step := Step{Verb: Restore, ID: svc.ID(), Owner: e.Owner, Want: svc, Have: d.have[svc.ID()], Impact: Restarts, Why: "no longer wanted; as it was before"}
+	_, changed := d.indebted[svc.ID()]
+	if changed || !Equal(have, svc) {
+		d.steps = append(d.steps, step)
 	}
 }
 
@@ -212,10 +256,11 @@ func (d *differ) service(owner string, svc Service) {
 	id := svc.ID()
 	have, _ := d.have[id].(Service)
 	step := Step{ID: id, Owner: owner, Want: svc, Have: d.have[id]}
+	_, indebted := d.indebted[id]
 	switch {
 	case svc.Running && !have.Running:
 		step.Verb, step.Why = Start, "not running"
-	case svc.Running && d.indebted[id]:
+	case svc.Running && indebted:
 		step.Verb, step.Why, step.Impact = Restart, "something it reads changes", Restarts
 	case svc.Running && !have.Current:
 		step.Verb, step.Why, step.Impact = Restart, "runs with older inputs", Restarts

@@ -44,7 +44,7 @@ func run(t *testing.T, m *hosttest.Memory, want host.State, owned *[]host.Owned)
 		return err
 	}
 	plan := host.Diff(want, have, *owned)
-	*owned = host.Own(want, have, *owned)
+	*owned = host.Own(want, have, *owned, nil)
 	for _, s := range plan.Steps {
 		if err := h.Do(ctx, s); err != nil {
 			return err
@@ -76,7 +76,7 @@ func TestDiff(t *testing.T) {
 	svc := service("kubelet.service", "file:/etc/k/config", "dir:/etc/k/conf.d")
 	running := host.Service{Name: "kubelet.service", Running: true, Current: true}
 	own := func(rs ...host.Resource) []host.Owned {
-		return host.Own(state(t, rs...), nil, nil)
+		return host.Own(state(t, rs...), nil, nil, nil)
 	}
 	for _, tt := range []struct {
 		name  string
@@ -146,6 +146,32 @@ func TestStateRefuses(t *testing.T) {
 				t.Error("something was added all the same")
 			}
 		})
+	}
+}
+
+func TestAServiceThatRanBeforeRunsAgainWithWhatItHad(t *testing.T) {
+	theirs := file("/etc/k/config", "theirs")
+	m := hosttest.New(theirs, host.Service{Name: "k.service", Running: true, Current: true})
+	var owned []host.Owned
+	svc := service("k.service", "file:/etc/k/config")
+	if err := run(t, m, state(t, file("/etc/k/config", "ours"), svc), &owned); err != nil {
+		t.Fatal(err)
+	}
+	want := []string{
+		"owe-restart service:k.service (reads file:/etc/k/config) quiet",
+		"restore file:/etc/k/config (no longer wanted; as it was before) quiet",
+		"restore service:k.service (no longer wanted; as it was before) restarts"}
+	if got := plan(t, m, host.State{}, owned); !slices.Equal(got, want) {
+		t.Errorf("plan:\n%s\nwant:\n%s", strings.Join(got, "\n"), strings.Join(want, "\n"))
+	}
+	if err := run(t, m, host.State{}, &owned); err != nil {
+		t.Fatal(err)
+	}
+	if err := m.Stale(svc.ID(), svc.Reads); err != nil {
+		t.Error(err)
+	}
+	if !host.Equal(m.Get(theirs.ID()), theirs) {
+		t.Error("the file is not as it was")
 	}
 }
 

@@ -124,9 +124,10 @@ func (h Host) Do(ctx context.Context, s Step) error {
 }
 
 // Own returns the owned set to record before the first step towards want is
-// taken: everything owned so far and everything wanted, each new entry with
-// what was there before. The order is that of ownership: oldest first.
-func Own(want State, have map[ID]Resource, owned []Owned) []Owned {
+// taken: everything owned so far, and of what is wanted everything that is about
+// to be made, which takes tells (nil: all), each new entry with what was there
+// before. The order is that of ownership: oldest first.
+func Own(want State, have map[ID]Resource, owned []Owned, takes func(Entry) bool) []Owned {
 	next := slices.Clone(owned)
 	at := map[ID]int{}
 	for i, o := range next {
@@ -135,6 +136,9 @@ func Own(want State, have map[ID]Resource, owned []Owned) []Owned {
 	for _, e := range want.entries {
 		id := e.Resource.ID()
 		i, known := at[id]
+		if !known && takes != nil && !takes(e) {
+			continue
+		}
 		if !known {
 			i = len(next)
 			next = append(next, Owned{ID: id, Original: Stored{original(have[id])}})

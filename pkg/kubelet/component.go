@@ -14,7 +14,18 @@ const Name = "kubelet"
 
 // Component returns kubelet's component. It must be asked after tuning,
 // containerd and credential, whose resources kubelet reads.
-func Component() node.Component { return node.Component{Name: Name, Desired: Desired} }
+func Component() node.Component {
+	return node.Component{Name: Name, Desired: Desired, Notes: notes}
+}
+
+// notes returns the remarks of the decision; none when there is no decision.
+func notes(in node.Input) []string {
+	s, err := Decide(in)
+	if err != nil {
+		return nil
+	}
+	return s.Notes
+}
 
 // Desired returns the files that kubelet reads, and the running kubelet.
 func Desired(in node.Input) ([]host.Resource, error) {

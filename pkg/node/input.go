@@ -121,6 +121,24 @@ type Component struct {
 	// be made. It is pure. An error means that the input does not allow a
 	// decision; then nothing is applied at all.
 	Desired func(Input) ([]host.Resource, error)
+	// Notes returns what a person may want to know about the decision: a wish
+	// without effect, two settings that do not go together. Nil when there is
+	// never anything to say.
+	Notes func(Input) []string
+}
+
+// Notes joins the remarks of all components, each with its component's name.
+func Notes(in Input, components []Component) []string {
+	var out []string
+	for _, c := range components {
+		if c.Notes == nil {
+			continue
+		}
+		for _, n := range c.Notes(in) {
+			out = append(out, c.Name+": "+n)
+		}
+	}
+	return out
 }
 
 // Desired asks every component in order and joins their answers. All

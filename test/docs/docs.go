@@ -43,12 +43,16 @@ func Reference(types []byte) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot parse the types: %w", err)
 	}
-	r := reference{structs: map[string]*ast.StructType{}, enums: map[string][]string{}}
+	r := reference{structs: map[string]*ast.StructType{}, enums: map[string][]string{}, constants: map[string]string{}}
 	r.collect(f)
 	r.b.WriteString(`# NodeConfig reference
 
 A NodeConfig says what one node should be. It is accepted under two API groups with the same fields at the same places:
 ` + "`node.eks.aws/v1alpha1`, which nodeadm reads and Karpenter, eksctl, managed node groups and Terraform modules write, and\n`eksnode.dev/v1alpha1`" + `. An unknown field is an error that names the nearest known one.
+
+Only ` + "`spec.cluster`" + ` is required. How several documents merge, and what the program does with each field on EC2, is in [ec2.md](ec2.md).
+` + "`spec.instance.localStorage`" + ` is read and checked, but this version does not prepare disks: a node whose configuration has a strategy is
+refused. The feature gates are ` + "`InstanceIdNodeName` and `FastImagePull`" + `; another one is a warning.
 
 This page is made from the program's types.
 
@@ -63,9 +67,12 @@ type reference struct {
 	b       strings.Builder
 	structs map[string]*ast.StructType
 	enums   map[string][]string
+	// constants are the untyped string constants, to which comments link.
+	constants map[string]string
 }
 
-// collect finds the struct types, and the values of the string types.
+// collect finds the struct types, the values of the string types, and the
+// constants.
 func (r *reference) collect(f *ast.File) {
 	for _, d := range f.Decls {
 		g, ok := d.(*ast.GenDecl)
@@ -79,13 +86,25 @@ func (r *reference) collect(f *ast.File) {
 					r.structs[s.Name.Name] = st
 				}
 			case *ast.ValueSpec:
-				if t, ok := s.Type.(*ast.Ident); ok && len(s.Values) == 1 {
-					if lit, ok := s.Values[0].(*ast.BasicLit); ok {
-						r.enums[t.Name] = append(r.enums[t.Name], strings.Trim(lit.Value, `"`))
-					}
-				}
+				r.value(s)
 			}
 		}
+	}
+}
+
+func (r *reference) value(s *ast.ValueSpec) {
+	if len(s.Values) != 1 {
+		return
+	}
+	lit, ok := s.Values[0].(*ast.BasicLit)
+	if !ok || lit.Kind != token.STRING {
+		return
+	}
+	text := strings.Trim(lit.Value, `"`)
+	if t, ok := s.Type.(*ast.Ident); ok {
+		r.enums[t.Name] = append(r.enums[t.Name], text)
+	} else if s.Type == nil {
+		r.constants[s.Names[0].Name] = text
 	}
 }
 
@@ -104,7 +123,7 @@ func (r *reference) fields(typ, path string) {
 		}
 		full := strings.TrimPrefix(path+"."+name, ".")
 		typeName, inner := r.typeName(f.Type)
-		fmt.Fprintf(&r.b, "| `%s` | %s | %s |\n", full, cell(typeName), cell(sentence(f.Doc.Text())))
+		fmt.Fprintf(&r.b, "| `%s` | %s | %s |\n", full, cell(typeName), cell(r.sentence(f.Doc.Text())))
 		r.fields(inner, full)
 	}
 }
@@ -149,7 +168,12 @@ func (r *reference) typeName(e ast.Expr) (shown, inner string) {
 	return "value", ""
 }
 
-// sentence is a comment in one line, without the links of Go's documentation.
-func sentence(doc string) string {
-	return strings.NewReplacer("[", "", "]", "").Replace(strings.Join(strings.Fields(doc), " "))
+// sentence is a comment in one line. What links to a constant in Go's
+// documentation is its value here; other links are their text.
+func (r *reference) sentence(doc string) string {
+	line := strings.Join(strings.Fields(doc), " ")
+	for name, value := range r.constants {
+		line = strings.ReplaceAll(line, "["+name+"]", "`"+value+"`")
+	}
+	return strings.NewReplacer("[", "", "]", "").Replace(line)
 }
