@@ -278,7 +278,7 @@ func TestLimitsThatCannotBeHadNameThePermission(t *testing.T) {
 	bubble(t, a, nil, Options{}, func(t *testing.T, c *Client) {
 		_, err := c.InstanceTypeLimits(t.Context(), "x9.large")
 		f, ok := fault.Find(err)
-		if !ok || f.Code != fault.EC2Denied || !strings.Contains(f.Remedy, "ec2:DescribeInstanceTypes") || !strings.Contains(f.Remedy, "maxPods") {
+		if !ok || f.Code != fault.EC2Denied || !strings.Contains(f.Remedy, "ec2:DescribeInstanceTypes") || !strings.Contains(f.Remedy, "110 pods") {
 			t.Errorf("fault %+v", f)
 		}
 		if calls := a.requests(); len(calls) != 1 || calls[0] != "DescribeInstanceTypes" {

@@ -9,9 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -59,24 +61,39 @@ type boot struct {
 // ErrOff is returned by methods that need a running box.
 var ErrOff = errors.New("the box is switched off")
 
-// New lays out the box's disk. It does not start it.
+// New lays out the box's disk. It does not start it. When it fails it leaves
+// nothing that a box of the same name would stumble over.
 func New(spec Spec) (*Box, error) {
-	b := &Box{spec: spec}
-	for _, d := range []string{"upper", "work", "root", "containerd", "kubelet"} {
+	if err := layOut(spec); err != nil {
+		for _, d := range folders {
+			err = errors.Join(err, os.RemoveAll(filepath.Join(spec.Dir, d)))
+		}
+		return nil, fmt.Errorf("cannot make box %s: %w", spec.Name, err)
+	}
+	return &Box{spec: spec}, nil
+}
+
+// folders are what a box's disk is made of.
+var folders = []string{"upper", "work", "root", "containerd", "kubelet"}
+
+// layOut makes the folders and writes the files, in the order of their paths so
+// that two that do not go together fail alike every time.
+func layOut(spec Spec) error {
+	for _, d := range folders {
 		if err := os.MkdirAll(filepath.Join(spec.Dir, d), 0o755); err != nil {
-			return nil, fmt.Errorf("cannot make box %s: %w", spec.Name, err)
+			return err
 		}
 	}
-	for path, content := range spec.Files {
+	for _, path := range slices.Sorted(maps.Keys(spec.Files)) {
 		target := filepath.Join(spec.Dir, "upper", path)
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
-			return nil, fmt.Errorf("cannot make box %s: %w", spec.Name, err)
+			return err
 		}
-		if err := os.WriteFile(target, content, 0o644); err != nil {
-			return nil, fmt.Errorf("cannot make box %s: %w", spec.Name, err)
+		if err := os.WriteFile(target, spec.Files[path], 0o644); err != nil {
+			return err
 		}
 	}
-	return b, nil
+	return nil
 }
 
 // ConsoleLog is the file that everything written to the box's /dev/console goes to, of all its boots.
