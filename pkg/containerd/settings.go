@@ -83,6 +83,8 @@ func (d *decider) note(format string, args ...any) {
 
 // version decides the schema, and what else depends on versions alone.
 func (d *decider) version() {
+	// What the image brings decides what is written: unknown is not absent.
+	d.fail(d.in.Require("present"))
 	v, err := d.in.VersionFact("containerd", d.in.Versions.Containerd)
 	d.fail(err)
 	kubelet, err := d.in.VersionFact("kubelet", d.in.Versions.Kubelet)

@@ -107,6 +107,8 @@ func (d *decider) fact(name, value string) string {
 }
 
 func (d *decider) version() {
+	// What the image brings decides what is written: unknown is not absent.
+	d.fail(d.in.Require("present"))
 	v, err := d.in.VersionFact("kubelet", d.in.Versions.Kubelet)
 	d.fail(err)
 	d.s.Version = v

@@ -69,6 +69,9 @@ func TestUserDataBecomesAReadyNodeThatRunsAPod(t *testing.T) {
 	t.Run("a second run changes nothing", func(t *testing.T) {
 		nothingToDo(t, i)
 		before := shell(t, i, fingerprint)
+		if !strings.Contains(before, "/etc/kubernetes/kubelet/config.json ") {
+			t.Fatalf("the fingerprint sees no files: %s", before)
+		}
 		c, k := pids(t, i)
 		if code, out := code(t, i, "eksnode", "init"); code != 0 {
 			t.Fatalf("init exits %d: %s", code, out)
@@ -194,6 +197,9 @@ func reset(t *testing.T, i *lab.Instance) {
 		t.Errorf("a reset without --yes exits %d: %s", status, out)
 	}
 	owned := shell(t, i, `grep -o '"id": "file:[^"]*"' /var/lib/eksnode/owned.json | cut -d'"' -f4 | cut -d: -f2-`)
+	if !strings.Contains(owned, "/etc/kubernetes/kubelet/config.json\n") {
+		t.Fatalf("the record of owned files cannot be read here: %s", owned)
+	}
 	if status, out := code(t, i, "eksnode", "reset", "--yes"); status != 0 {
 		t.Fatalf("reset exits %d: %s", status, out)
 	}
@@ -202,8 +208,10 @@ func reset(t *testing.T, i *lab.Instance) {
 			t.Errorf("%s is left", f)
 		}
 	}
-	if out := shell(t, i, "systemctl is-active kubelet.service containerd.service || true"); strings.Contains(out, "active") && !strings.Contains(out, "inactive") {
-		t.Errorf("services: %s", out)
+	for _, unit := range []string{"kubelet.service", "containerd.service"} {
+		if status, out := code(t, i, "systemctl", "is-active", unit); status == 0 {
+			t.Errorf("%s is %s", unit, strings.TrimSpace(out))
+		}
 	}
 	if status, out := code(t, i, "eksnode", "reset", "--yes"); status != 0 {
 		t.Errorf("a second reset exits %d: %s", status, out)
