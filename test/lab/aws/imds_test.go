@@ -22,6 +22,11 @@ import (
 func TestMetadataServiceAnswersAsDocumented(t *testing.T) {
 	b := newBench(t, Config{})
 	token := b.token()
+	// One character changed, whatever it was: a token may begin with any.
+	another := "x" + token[1:]
+	if another == token {
+		another = "y" + token[1:]
+	}
 	for _, tt := range []struct {
 		name, method, path string
 		header             []string
@@ -40,7 +45,7 @@ func TestMetadataServiceAnswersAsDocumented(t *testing.T) {
 		{"POST", "POST", "/latest/meta-data/ami-id", []string{tokenHeader, token}, 405, ""},
 		{"HEAD", "HEAD", "/latest/meta-data/ami-id", []string{tokenHeader, token}, 200, ""},
 		{"no token", "GET", "/latest/meta-data/ami-id", nil, 401, "401 - Unauthorized"},
-		{"another token", "GET", "/latest/meta-data/ami-id", []string{tokenHeader, "x" + token[1:]}, 401, ""},
+		{"another token", "GET", "/latest/meta-data/ami-id", []string{tokenHeader, another}, 401, ""},
 		{"versions need a token too", "GET", "/", nil, 401, ""},
 		{"item", "GET", "/latest/meta-data/instance-id", []string{tokenHeader, token}, 200, nodeID},
 		{"item of a dated version", "GET", "/2021-03-23/meta-data/instance-id", []string{tokenHeader, token}, 200, nodeID},
