@@ -25,6 +25,7 @@ var floors = []struct {
 	{"pkg/host/hosttest", 1},
 	{"pkg/hardware", 0},
 	{"pkg/hardware/instancetype", 1},
+	{"pkg/convert", 1},
 	{"pkg/node", 2},
 	{"pkg/health", 2},
 	{"pkg/kubelet", 3}, {"pkg/containerd", 3}, {"pkg/cni", 3}, {"pkg/volume", 3}, {"pkg/credential", 3}, {"pkg/tuning", 3},
@@ -41,7 +42,7 @@ var floors = []struct {
 
 // pure are the packages whose answers must depend on their arguments alone.
 var pure = []string{
-	"pkg/api", "pkg/fault", "pkg/host", "pkg/hardware", "pkg/node", "pkg/health",
+	"pkg/api", "pkg/convert", "pkg/fault", "pkg/host", "pkg/hardware", "pkg/node", "pkg/health",
 	"pkg/kubelet", "pkg/containerd", "pkg/cni", "pkg/volume", "pkg/credential", "pkg/tuning",
 }
 

@@ -1,7 +1,7 @@
 package api
 
-// The two API groups that a document may name. Both hold the same fields at the
-// same places.
+// The two API groups that a document may name. The superset has all fields of
+// nodeadm's group at the same places, and those of [Superset] beside them.
 const (
 	// APIVersion is nodeadm's group, which Karpenter, eksctl, managed node groups
 	// and Terraform modules generate.
@@ -58,6 +58,9 @@ type Spec struct {
 	// FeatureGates switches optional behaviour of the agent on or off. Merged by
 	// gate; a later false does switch off an earlier true.
 	FeatureGates FeatureGates `json:"featureGates,omitempty"`
+	// Superset holds the fields that only [APIVersionSuperset] has. In a document
+	// they stand beside the others.
+	Superset `json:",inline"`
 }
 
 // Cluster holds the coordinates of the cluster, as `aws eks describe-cluster`

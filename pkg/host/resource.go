@@ -24,6 +24,11 @@ const (
 	KindService Kind = "service"
 	KindSysctl  Kind = "sysctl"
 	KindImage   Kind = "image"
+
+	KindModule    Kind = "module"
+	KindHugePages Kind = "hugepages"
+	KindSwapFile  Kind = "swapfile"
+	KindCommand   Kind = "command"
 )
 
 // ID names one resource on one machine. It prints as "file:/etc/hosts".
@@ -171,6 +176,8 @@ func observable(r Resource) Resource {
 	case Image:
 		r.Archive, r.Source = "", ""
 		return r
+	case Command:
+		return Command{Name: r.Name, Digest: r.Digest}
 	}
 	return r
 }
@@ -192,6 +199,14 @@ func Blank(id ID) (Resource, error) {
 		return Sysctl{Key: id.Name}, nil
 	case KindImage:
 		return Image{Ref: id.Name}, nil
+	case KindModule:
+		return Module{Name: id.Name}, nil
+	case KindHugePages:
+		return blankHugePages(id.Name)
+	case KindSwapFile:
+		return SwapFile{Path: id.Name}, nil
+	case KindCommand:
+		return Command{Name: id.Name}, nil
 	}
 	return nil, fmt.Errorf("cannot look at %s: this version knows no resources of kind %q", id, id.Kind)
 }
@@ -240,6 +255,14 @@ func (s *Stored) UnmarshalJSON(b []byte) error {
 		s.Resource, err = decode[Sysctl](j.Spec)
 	case KindImage:
 		s.Resource, err = decode[Image](j.Spec)
+	case KindModule:
+		s.Resource, err = decode[Module](j.Spec)
+	case KindHugePages:
+		s.Resource, err = decode[HugePages](j.Spec)
+	case KindSwapFile:
+		s.Resource, err = decode[SwapFile](j.Spec)
+	case KindCommand:
+		s.Resource, err = decode[Command](j.Spec)
 	default:
 		err = fmt.Errorf("cannot decode resource: this version knows no kind %q", j.Kind)
 	}

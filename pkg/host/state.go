@@ -65,7 +65,7 @@ func validName(id ID) error {
 		return fmt.Errorf("%q is no name", id.Name)
 	}
 	switch id.Kind {
-	case KindFile, KindDir, KindLink:
+	case KindFile, KindDir, KindLink, KindSwapFile:
 		if !path.IsAbs(id.Name) || path.Clean(id.Name) != id.Name {
 			return fmt.Errorf("path %q is not absolute and clean", id.Name)
 		}
@@ -112,7 +112,7 @@ func covers(reads []ID, id ID) bool {
 			continue
 		}
 		switch id.Kind {
-		case KindFile, KindDir, KindLink:
+		case KindFile, KindDir, KindLink, KindSwapFile:
 			if strings.HasPrefix(id.Name, strings.TrimSuffix(r.Name, "/")+"/") {
 				return true
 			}

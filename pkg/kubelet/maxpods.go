@@ -6,10 +6,10 @@ import (
 	"math"
 	"strings"
 
+	"github.com/eksnode/eksnode/internal/cel"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/hardware"
 	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
-	"github.com/eksnode/eksnode/pkg/kubelet/internal/cel"
 )
 
 // fallbackPods is the number of pods for an instance type of which nobody

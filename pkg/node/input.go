@@ -53,6 +53,17 @@ type Instance struct {
 	// Limits are the instance type's ENI limits where the embedded table does
 	// not know the type; nil otherwise.
 	Limits *hardware.ENILimits `json:"limits,omitempty"`
+	// Lifecycle is spot, on-demand, scheduled or capacity-block; Placement group and
+	// partition are empty outside of one. Only read where something refers to them.
+	Lifecycle       string `json:"lifecycle,omitempty"`
+	PlacementGroup  string `json:"placementGroup,omitempty"`
+	PartitionNumber string `json:"partitionNumber,omitempty"`
+	// Tags are the instance's tags, by their keys, as far as instance metadata shows
+	// them and something refers to them.
+	Tags map[string]string `json:"tags,omitempty"`
+	// VPCNetworks are the VPC's networks in CIDR notation, IPv4 first. Only read where
+	// a proxy is configured.
+	VPCNetworks []string `json:"vpcNetworks,omitempty"`
 	// SandboxSource is the registry reference of the sandbox (pause) image in
 	// this region, for pulling where the image has none.
 	SandboxSource string `json:"sandboxSource,omitempty"`
