@@ -45,7 +45,7 @@ func New(o Options) (platform.Platform, error) {
 	if err != nil {
 		return platform.Platform{}, err
 	}
-	p := &place{imds: client, layout: layout(o.Getenv), log: o.Log}
+	p := &place{imds: client, metadata: client, layout: layout(o.Getenv), log: o.Log}
 	p.ec2 = p.askEC2
 	return platform.Platform{
 		Name:   "ec2",
@@ -55,10 +55,15 @@ func New(o Options) (platform.Platform, error) {
 		DefaultSources: []string{userData, "file:///etc/eks/nodeadm.d", "file:///etc/eksnode/config.d"},
 		Source:         p.source,
 		Gather:         p.gather,
-		Components:     []node.Component{tuning.Component(), containerd.Component(), credential.Component(), kubelet.Component()},
+		Components:     components(),
 		Host:           p.host,
 		Checks:         p.checks,
 	}, nil
+}
+
+// components are those of an instance, in the order in which they are asked.
+func components() []node.Component {
+	return []node.Component{tuning.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
 }
 
 // layout is that of Amazon Linux 2023. nodeadm's variable names an image
@@ -73,7 +78,12 @@ func layout(getenv func(string) string) node.Layout {
 
 // place is what the platform's functions share.
 type place struct {
-	imds   *imds.Client
+	imds *imds.Client
+	// metadata tells who the instance is: imds, or in a simulation what a person
+	// says about it.
+	metadata interface {
+		Identity(context.Context, imds.Need) (imds.Identity, []imds.Problem, error)
+	}
 	layout node.Layout
 	log    *slog.Logger
 	// ec2 opens the EC2 API; a field so that tests can answer in its place.

@@ -33,7 +33,7 @@ const ec2Deadline = 20 * time.Second
 // which nothing is known.
 func (p *place) identify(ctx context.Context, config api.NodeConfig, log *slog.Logger) (node.Instance, []node.Problem, error) {
 	byID := config.Spec.FeatureGates.Enabled(api.InstanceIDNodeName)
-	id, missing, err := p.imds.Identity(ctx, imds.Need{
+	id, missing, err := p.metadata.Identity(ctx, imds.Need{
 		LocalHostname: !byID,
 		ZoneID:        true,
 		MAC:           true,

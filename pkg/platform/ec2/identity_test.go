@@ -43,7 +43,7 @@ func identify(t *testing.T, s *awstest.IMDS, a *answers, config api.NodeConfig) 
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &place{imds: client, ec2: func(context.Context, api.NodeConfig, string) (EC2, error) { return a, nil }}
+	p := &place{imds: client, metadata: client, ec2: func(context.Context, api.NodeConfig, string) (EC2, error) { return a, nil }}
 	in, problems, err := p.identify(t.Context(), config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
