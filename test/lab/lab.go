@@ -56,6 +56,7 @@ type Lab struct {
 	mu        sync.Mutex
 	instances map[string]*Instance
 	launched  int
+	outside   int // addresses given to what is no instance
 	closed    bool
 	imageMu   sync.Mutex // one node image is built at a time
 	progressM sync.Mutex
