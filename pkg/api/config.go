@@ -28,6 +28,7 @@ func configOf(root *node) NodeConfig {
 			Instance:     instanceOf(spec.get("instance")),
 			Kubelet:      kubeletOf(spec.get("kubelet")),
 			FeatureGates: spec.get("featureGates").gates(),
+			Superset:     supersetOf(spec),
 		},
 	}
 }

@@ -11,6 +11,10 @@
 //
 // [Load] runs the first three for callers that want nothing in between.
 //
+// Documents are of nodeadm's group or of the superset, which adds the fields of
+// [Superset]; documents of both merge. Some values may refer to facts of the
+// machine, see [FactNames]; they are replaced where the node is decided.
+//
 // The package is pure: it reads no file, no clock and no environment. No input,
 // however broken, makes it panic, and the limits in limits.go bound the time and
 // memory that any input can cost.

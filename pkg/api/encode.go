@@ -35,8 +35,10 @@ type EncodeOptions struct {
 // in a line break. Decode and Merge of what Encode wrote with secrets give the same
 // configuration, with APIVersion and Kind filled in.
 //
-// It fails on what no document can hold: strings with NUL or invalid UTF-8, and
-// free-form values that are not as in [Object].
+// It fails on what no document can hold: strings with NUL or invalid UTF-8,
+// free-form values that are not as in [Object], and fields of [Superset] below
+// [APIVersion]. Without an APIVersion such a configuration is written as
+// [APIVersionSuperset].
 func Encode(c NodeConfig, o EncodeOptions) ([]byte, error) {
 	e := &encoder{secrets: o.Secrets, full: o.Format == JSON}
 	root := e.root(c)
@@ -62,24 +64,31 @@ type encoder struct {
 
 func (e *encoder) root(c NodeConfig) *node {
 	version, kind := field{name: "apiVersion", value: e.str(cmp.Or(c.APIVersion, APIVersion))}, field{name: "kind", value: e.str(cmp.Or(c.Kind, Kind))}
+	superset := e.superset(c.Spec.Superset)
+	if len(superset) > 0 {
+		if c.APIVersion == APIVersion {
+			e.fail("spec.%s is a field of %s, but apiVersion is %s", superset[0].name, APIVersionSuperset, APIVersion)
+		}
+		version.value = e.str(cmp.Or(c.APIVersion, APIVersionSuperset))
+	}
 	head := []field{version, kind}
 	if e.full {
 		head = []field{kind, version}
 	}
-	spec := e.structure(
-		field{name: "cluster", value: e.cluster(c.Spec.Cluster)},
-		field{name: "containerd", value: e.structure(
+	spec := e.structure(append([]field{
+		{name: "cluster", value: e.cluster(c.Spec.Cluster)},
+		{name: "containerd", value: e.structure(
 			field{name: "config", value: e.str(c.Spec.Containerd.Config)},
 			field{name: "baseRuntimeSpec", value: e.object(c.Spec.Containerd.BaseRuntimeSpec)},
 		)},
-		field{name: "instance", value: e.instance(c.Spec.Instance)},
-		field{name: "kubelet", value: e.structure(
+		{name: "instance", value: e.instance(c.Spec.Instance)},
+		{name: "kubelet", value: e.structure(
 			field{name: "config", value: e.object(c.Spec.Kubelet.Config)},
 			field{name: "flags", value: e.list(c.Spec.Kubelet.Flags)},
 			field{name: "maxPodsExpression", value: e.str(c.Spec.Kubelet.MaxPodsExpression)},
 		)},
-		field{name: "featureGates", value: encodeMap(e, c.Spec.FeatureGates, encodeBool)},
-	)
+		{name: "featureGates", value: encodeMap(e, c.Spec.FeatureGates, encodeBool)},
+	}, superset...)...)
 	root := e.structure(append(head,
 		field{name: "metadata", value: e.structure(
 			field{name: "name", value: e.str(c.Metadata.Name)},
@@ -107,13 +116,7 @@ func (e *encoder) cluster(c Cluster) *node {
 func (e *encoder) instance(i Instance) *node {
 	env := &node{kind: objectNode}
 	for _, service := range slices.Sorted(maps.Keys(i.Environment)) {
-		vars := encodeMap(e, i.Environment[service], func(s Secret) *node {
-			if !e.secrets {
-				return e.value(redacted)
-			}
-			return e.value(s.Reveal())
-		})
-		if vars != nil {
+		if vars := encodeMap(e, i.Environment[service], e.secret); vars != nil {
 			env.fields = append(env.fields, field{name: e.key(service), value: vars})
 		}
 	}
@@ -156,13 +159,28 @@ func (e *encoder) str(s string) *node {
 	return e.value(s)
 }
 
+// secret is a secret, empty or not.
+func (e *encoder) secret(s Secret) *node {
+	if !e.secrets {
+		return e.value(redacted)
+	}
+	return e.value(s.Reveal())
+}
+
+// fail keeps an error unless there is one.
+func (e *encoder) fail(format string, args ...any) {
+	if e.err == nil {
+		e.err = fmt.Errorf(format, args...)
+	}
+}
+
 // value is a string, empty or not.
 func (e *encoder) value(s string) *node { return &node{kind: stringNode, scalar: e.key(s)} }
 
 // key checks a string.
 func (e *encoder) key(s string) string {
-	if e.err == nil && (strings.ContainsRune(s, 0) || !utf8.ValidString(s)) {
-		e.err = fmt.Errorf("a string holds NUL or is not valid UTF-8")
+	if strings.ContainsRune(s, 0) || !utf8.ValidString(s) {
+		e.fail("a string holds NUL or is not valid UTF-8")
 	}
 	return s
 }
@@ -195,8 +213,8 @@ func (e *encoder) free(v any) *node {
 	case string:
 		return e.value(v)
 	case json.Number:
-		if !jsonNumberForm.MatchString(v.String()) && e.err == nil {
-			e.err = fmt.Errorf("%q is not a JSON number", v.String())
+		if !jsonNumberForm.MatchString(v.String()) {
+			e.fail("%q is not a JSON number", v.String())
 		}
 		return &node{kind: numberNode, scalar: v.String()}
 	case int:
@@ -216,9 +234,7 @@ func (e *encoder) free(v any) *node {
 		}
 		return n
 	default:
-		if e.err == nil {
-			e.err = fmt.Errorf("a free-form value has the Go type %T", v)
-		}
+		e.fail("a free-form value has the Go type %T", v)
 		return &node{kind: nullNode}
 	}
 }

@@ -67,12 +67,14 @@ func TestJSONIsAsNodeadmDumpsIt(t *testing.T) {
 
 func TestEncodeRefusesWhatNoDocumentCanHold(t *testing.T) {
 	for name, c := range map[string]api.NodeConfig{
-		"NUL":             {Spec: api.Spec{Cluster: api.Cluster{Name: "a\x00"}}},
-		"NUL in a key":    {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a\x00": true}}}},
-		"invalid UTF-8":   {Spec: api.Spec{Kubelet: api.Kubelet{Flags: []string{"\xff"}}}},
-		"a float":         {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a": 1.5}}}},
-		"a false number":  {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a": json.Number("0x1")}}}},
-		"gate with a NUL": {Spec: api.Spec{FeatureGates: api.FeatureGates{"\x00": true}}},
+		"NUL":                             {Spec: api.Spec{Cluster: api.Cluster{Name: "a\x00"}}},
+		"NUL in a key":                    {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a\x00": true}}}},
+		"invalid UTF-8":                   {Spec: api.Spec{Kubelet: api.Kubelet{Flags: []string{"\xff"}}}},
+		"a float":                         {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a": 1.5}}}},
+		"a false number":                  {Spec: api.Spec{Kubelet: api.Kubelet{Config: api.Object{"a": json.Number("0x1")}}}},
+		"a NUL in the superset":           {Spec: api.Spec{Superset: api.Superset{Labels: map[string]string{"a": "\x00"}}}},
+		"the superset in nodeadm's group": {APIVersion: api.APIVersion, Spec: api.Spec{Superset: api.Superset{Labels: map[string]string{"a": "b"}}}},
+		"gate with a NUL":                 {Spec: api.Spec{FeatureGates: api.FeatureGates{"\x00": true}}},
 	} {
 		if out, err := api.Encode(c, api.EncodeOptions{}); err == nil {
 			t.Errorf("%s: no error, but %q", name, out)
@@ -101,6 +103,44 @@ func TestDecodeGivesBackWhatEncodeWrote(t *testing.T) {
 				t.Fatalf("run %d: two encodings differ", i)
 			}
 		}
+	}
+}
+
+func TestAConfigurationOfTheSupersetIsWrittenAsOne(t *testing.T) {
+	on := false
+	count := int64(3)
+	c := api.NodeConfig{Spec: api.Spec{
+		Cluster: api.Cluster{Name: "c"},
+		Superset: api.Superset{
+			Taints:    []api.Taint{{Key: "b", Effect: "NoSchedule"}, {Key: "a", Value: "v", Effect: "NoExecute"}},
+			CNI:       api.CNI{PrefixDelegation: &on, MaxENIs: &count},
+			Proxy:     api.Proxy{HTTPS: "http://u:hunter2@p:1"},
+			HugePages: []api.HugePages{{Size: "2Mi"}},
+			Registries: []api.Registry{{Registry: "docker.io", Mirrors: []api.Mirror{
+				{URL: "https://m", Credentials: api.MirrorCredentials{Source: "basic", Username: "u", Password: "hunter2"}},
+				{URL: "https://n"},
+			}}},
+			Hooks: []api.Hook{{Name: "h", Stage: api.HookPostReady, Command: []string{"/bin/true"}, Env: map[string]api.Secret{"A": "hunter2"}}},
+		},
+	}}
+	var all []byte
+	for _, o := range []api.EncodeOptions{{}, {Secrets: true}, {Format: api.JSON}} {
+		out, err := api.Encode(c, o)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(string(out), "hunter2") != o.Secrets {
+			t.Errorf("secrets %v: %s", o.Secrets, out)
+		}
+		all = append(append(all, out...), "---\n"...)
+	}
+	golden.Assert(t, "testdata/encode/superset.yaml", all)
+
+	c.Kind, c.APIVersion = api.Kind, api.APIVersionSuperset
+	want, _ := api.Encode(c, api.EncodeOptions{Format: api.JSON})
+	got, err := json.Marshal(c)
+	if err != nil || string(got)+"\n" != string(want) {
+		t.Errorf("json.Marshal gives %s, %v\nEncode gives       %s", got, err, want)
 	}
 }
 
@@ -137,6 +177,9 @@ func randomConfig(rng *rand.Rand) api.NodeConfig {
 		return out
 	}
 	c := api.NodeConfig{Kind: api.Kind, APIVersion: []string{api.APIVersion, api.APIVersionSuperset}[rng.IntN(2)]}
+	if c.APIVersion == api.APIVersionSuperset {
+		c.Spec.Superset = random{rng}.superset()
+	}
 	c.Metadata = api.Metadata{Name: str(), Namespace: str(), Labels: labels(), Annotations: labels()}
 	c.Spec.Cluster = api.Cluster{Name: str(), APIServerEndpoint: str(), CIDR: str(), ID: str()}
 	if rng.IntN(2) == 0 {

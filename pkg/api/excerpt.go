@@ -73,15 +73,18 @@ var (
 	secretURL = regexp.MustCompile(`(://)[^/@\s"']+@`)
 	// a key that by its name holds a secret, in YAML, JSON or TOML.
 	secretKey = regexp.MustCompile(`(?i)((?:(?:password|passwd|secret|token|credential)[a-z_-]*|\bauth)["']?\s*[:=]\s*)\S.*`)
-	// spec.instance.environment or one of its keys in flow style.
-	environmentKey = regexp.MustCompile(`(^|[\s{,"'])environment["']?\s*:`)
+	// spec.instance.environment, or env of a program, or one of their keys in flow
+	// style.
+	environmentKey = regexp.MustCompile(`(^|[\s{,"'])env(?:ironment)?["']?\s*:`)
+	// a proxy, which is a secret as a whole, and no URL that begins with the scheme.
+	proxyKey = regexp.MustCompile(`((?:^|[\s{,"'])https?(?:["']\s*:\s*|:\s+))\S.*`)
 )
 
 // hideSecrets blanks what may be secret in a line of a document that may not even
-// be well formed: environment values, URL passwords, values of telling keys.
+// be well formed: environment values, proxies, URL passwords, values of telling keys.
 func hideSecrets(t *text, n int, line string) string {
 	if at := environmentKey.FindStringIndex(line); at != nil {
-		if strings.TrimSpace(line[at[1]:]) != "" {
+		if rest := strings.TrimSpace(line[at[1]:]); rest != "" && rest != "{}" {
 			return line[:at[1]] + " " + redacted
 		}
 		return line
@@ -89,7 +92,7 @@ func hideSecrets(t *text, n int, line string) string {
 	if insideEnvironment(t, n) {
 		return hideValue(line)
 	}
-	return hideTelling(line)
+	return hideTelling(proxyKey.ReplaceAllString(line, "${1}"+redacted))
 }
 
 // hideTelling blanks what looks like a secret wherever it stands.

@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"reflect"
+	"strconv"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -90,6 +91,37 @@ func FuzzDecodeYAML(f *testing.F) {
 	seed(f, func(raw []byte) bool { return strings.HasPrefix(string(raw), "apiVersion") })
 	f.Fuzz(func(t *testing.T, raw []byte) {
 		checkInput(t, append([]byte(header+"spec:\n  "), raw...))
+	})
+}
+
+func FuzzDecodeSuperset(f *testing.F) {
+	head := strings.ReplaceAll(header, "node.eks.aws", "eksnode.dev") + "spec:\n  "
+	f.Add([]byte("sysctls: {vm.max_map_count: 007, a.b: 0x1f, c.d: yes, e.f: 1e3, g.h: ~, i.j: [1]}"))
+	f.Add([]byte("taints: [{key: a, effect: NoSchedule, value: ${gpu.model}}, {key: a, effect: NoSchedule}, {}, a=b:c]"))
+	f.Add([]byte("labels: {a: ${instance.tags.x}${, b: $$}\n  hugePages: [{size: 2Mi, count: 1, numaNode: 0}, {size: 2Mi, count: 9}]"))
+	f.Add([]byte("reserved: {model: expression, cpu: 'cpus ? 1 : é', memory: max_pods}\n  kubelet:\n    maxPodsExpression: |\n      max_pods\n      + x\n"))
+	f.Add([]byte("registries: [{registry: '[::1]:5000', mirrors: [{url: 'https://[::1]/v2', ca: x}]}]\n  proxy: {http: 'http://a:b@c', noProxy: ['[::1]:1', ::1/128]}"))
+	seed(f, func(raw []byte) bool { return strings.HasPrefix(string(raw), "apiVersion: eksnode.dev") })
+	f.Fuzz(func(t *testing.T, raw []byte) {
+		checkInput(t, append([]byte(head), raw...))
+	})
+}
+
+func FuzzParseQuantity(f *testing.F) {
+	for _, s := range []string{"1", "1Gi", "0.5", "1e3", "100m", "-1", "1E", ".5Ei", "1e-99", "+7n"} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, s string) {
+		milli, err := api.ParseQuantity(s)
+		if err != nil {
+			return
+		}
+		if milli < 0 || !utf8.ValidString(s) {
+			t.Errorf("%q is %d", s, milli)
+		}
+		if again, err := api.ParseQuantity(strconv.FormatInt(milli, 10) + "m"); err != nil || again != milli {
+			t.Errorf("%q is %d, but written so %d, %v", s, milli, again, err)
+		}
 	})
 }
 

@@ -58,7 +58,47 @@ func randomSpec(rng *rand.Rand) string {
 	maybe("containerd: {baseRuntimeSpec: " + object() + ", config: " + pick(`""`, `"a = 1\n"`, `"[a]\nb = 2\n"`, `"[a]\nb = [1]\nc = 1\n"`, `"broken"`) + "}")
 	maybe("instance: {environment: {default: {A: " + pick(`""`, "x") + "}, " + pick("k", "c") + ": {B: x}}, network: {domains: " + pick("[]", "[x]", "[y, z]") + "}}")
 	maybe("featureGates: {A: " + pick("true", "false") + ", " + pick("B", "C") + ": true}")
-	return "apiVersion: " + pick(APIVersion, APIVersionSuperset) + "\nkind: NodeConfig\nspec:\n" + strings.Join(lines, "\n") + "\n"
+	version := pick(APIVersion, APIVersionSuperset)
+	if version == APIVersionSuperset {
+		supersetLines(rng, func(line string) { maybe(line) })
+	}
+	return "apiVersion: " + version + "\nkind: NodeConfig\nspec:\n" + strings.Join(lines, "\n") + "\n"
+}
+
+// supersetLines writes fields of the superset whose keys collide often.
+func supersetLines(rng *rand.Rand, add func(line string)) {
+	pick := func(s ...string) string { return s[rng.IntN(len(s))] }
+	// list is a list of up to three items, each of another key.
+	list := func(item func(key string) string) string {
+		var items []string
+		for _, i := range rng.Perm(3)[:rng.IntN(4)] {
+			items = append(items, "{"+item([]string{"k", "l", "m"}[i])+"}")
+		}
+		return "[" + strings.Join(items, ", ") + "]"
+	}
+	add("labels: {" + pick("a", "b") + ": " + pick(`""`, "x", "y") + "}")
+	add("taints: " + list(func(k string) string {
+		return "key: " + k + ", effect: " + pick("NoSchedule", "NoExecute") + pick("", `, value: ""`, ", value: x", ", value: y")
+	}))
+	add("cni: {profile: " + pick("~", `""`, "x", "y") + ", maxENIs: " + pick("~", "0", "1") + ", prefixDelegation: " + pick("~", "true", "false") + "}")
+	add("registries: " + list(func(k string) string {
+		return "registry: " + k + pick("", ", fallback: true", ", fallback: false") +
+			pick("", ", mirrors: []", ", mirrors: [{url: a}]", ", mirrors: [{url: b, credentials: {password: x}}, {}]")
+	}))
+	add("hugePages: " + list(func(k string) string {
+		return "size: " + k + ", count: " + pick("0", "1", "2") + pick("", ", numaNode: 0", ", numaNode: 1")
+	}))
+	add("kernelModules: " + list(func(k string) string {
+		return "name: " + k + pick("", ", parameters: {a: 1}", `, parameters: {a: "", b: yes}`)
+	}))
+	add("ulimits: {" + pick("a: {hard: 1}", "a: {soft: 1, hard: 2}", `b: {hard: ""}`, "") + "}")
+	add("sysctls: {" + pick("a: 1", `a: ""`, "b: 007", "") + "}")
+	add("proxy: {https: " + pick("~", `""`, "x", "y") + ", noProxy: " + pick("[]", "[a]", "[b, a]") + "}")
+	add("staticPods: {" + pick("a: {b: 1}", "a: {b: [], c: 1}", "a: 1", "b: ~", "") + "}")
+	add("hooks: " + list(func(k string) string {
+		return "name: " + k + pick("", ", stage: x", ", stage: y") + pick("", ", command: []", ", command: [a]", ", command: [b, c]") + pick("", ", env: {A: }", ", env: {A: x, B: y}")
+	}))
+	add("timeSync: {servers: " + pick("[]", "[a]", "[b]") + "}")
 }
 
 func TestMergingIsAssociative(t *testing.T) {
@@ -115,9 +155,10 @@ func TestSchemaAndTypesHaveTheSameFields(t *testing.T) {
 	var walk func(s schema, typ reflect.Type, path string)
 	walk = func(s schema, typ reflect.Type, path string) {
 		fields := make(map[string]reflect.Type)
-		for i := range typ.NumField() {
-			name, _, _ := strings.Cut(typ.Field(i).Tag.Get("json"), ",")
-			fields[name] = typ.Field(i).Type
+		for _, field := range reflect.VisibleFields(typ) {
+			if name, _, _ := strings.Cut(field.Tag.Get("json"), ","); !field.Anonymous && (len(field.Index) == 1 || typ.Field(field.Index[0]).Anonymous) {
+				fields[name] = field.Type
+			}
 		}
 		for _, f := range s.fields {
 			if f.typ == ignoredType {
@@ -129,8 +170,11 @@ func TestSchemaAndTypesHaveTheSameFields(t *testing.T) {
 				continue
 			}
 			delete(fields, f.name)
-			if f.typ == structType {
+			switch f.typ {
+			case structType:
 				walk(f, typ, childPath(path, f.name))
+			case keyedType, structListType, structMapType:
+				walk(f, typ.Elem(), childPath(path, f.name))
 			}
 		}
 		for name := range fields {

@@ -30,6 +30,16 @@ type Merged struct {
 //     lists, scalars and null replace, empty ones too; {} does not clear
 //   - containerd.config: parsed and merged likewise, by key; the text of a single
 //     document is kept verbatim
+//   - labels, annotations, sysctls, a module's parameters, env: by name, a later
+//     empty value wins too
+//   - taints (by key and effect), registries, imageCredentials, hugePages (by size
+//     and NUMA node), kernelModules, hooks, ulimits: by key, then field by field;
+//     entries keep the order in which their keys first appear
+//   - a taint's value, whole numbers, booleans: a later one wins, "", 0 and false too
+//   - mirrors, command, args, matchImages, servers: a later list that is not empty
+//     replaces
+//   - proxy.noProxy: later entries follow earlier ones
+//   - staticPods: as kubelet.config
 //
 // These are nodeadm's rules but for two: enableOutpost can be switched off again,
 // and numbers keep all their digits. Merging is associative. TOML that does not
@@ -61,7 +71,7 @@ func mergeNodes(old, later *node, s schema) *node {
 			return old
 		}
 		return replaced(later, old)
-	case boolType:
+	case boolType, intType, valueType:
 		return replaced(later, old)
 	case flagsType:
 		out := *old
@@ -73,11 +83,13 @@ func mergeNodes(old, later *node, s schema) *node {
 		return mergeLayers(old, later)
 	case gatesType:
 		return mergeFields(old, later, func(string) schema { return leaf("", boolType) })
-	case stringMapType:
-		return mergeFields(old, later, func(string) schema { return leaf("", boolType) })
+	case stringMapType, scalarMapType, secretMapType:
+		return mergeFields(old, later, func(string) schema { return leaf("", valueType) })
+	case keyedType, structMapType:
+		return mergeFields(old, later, func(string) schema { return s.element() })
 	case environmentType:
 		return mergeFields(old, later, func(string) schema { return leaf("", stringMapType) })
-	default: // stringType, base64Type, listType
+	default: // stringType, base64Type, scalarType, secretType, listType, structListType
 		switch {
 		case later.empty():
 			return old

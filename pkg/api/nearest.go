@@ -52,8 +52,17 @@ func editDistance(a, b string) int {
 }
 
 // suggestField says where an unknown field was probably meant to be. meant is the
-// path of that field if it is beyond doubt.
-func suggestField(name, path string, s schema, parent *node) (remedy, meant string) {
+// path of that field if it is beyond doubt. plain says that the document may not
+// have the superset's fields.
+func suggestField(name, path string, s schema, parent *node, plain bool) (remedy, meant string) {
+	root := nodeConfigSchema()
+	var super []string
+	if plain {
+		if path == "spec" {
+			super = visibleFields(object("", supersetSchema()...))
+		}
+		root, s = root.plain(), s.plain()
+	}
 	siblings := visibleFields(s)
 	for _, f := range siblings {
 		if strings.EqualFold(f, name) {
@@ -66,19 +75,34 @@ func suggestField(name, path string, s schema, parent *node) (remedy, meant stri
 		}
 	}
 	best, ok := nearest(name, siblings)
-	if r := misplaced(name, path); r != "" && !(ok && editDistance(best, name) == 1) {
+	if r := misplaced(name, path, plain); r != "" && !(ok && editDistance(best, name) == 1) {
 		return r, ""
 	}
 	if ok && parent.get(best) == nil {
 		return "did you mean " + best + "?", childPath(path, best)
 	}
-	if elsewhere := findField(nodeConfigSchema(), "", name); elsewhere != "" {
+	if elsewhere := findField(root, "", name); elsewhere != "" {
 		return name + " belongs at " + elsewhere + "; check the indentation", elsewhere
+	}
+	if best, ok := nearest(name, super); ok {
+		return "did you mean " + best + "? It is a field of " + APIVersionSuperset + ": write apiVersion: " + APIVersionSuperset, ""
 	}
 	if ok {
 		return "did you mean " + best + ", which is there already?", ""
 	}
 	return "known here: " + strings.Join(siblings, ", "), ""
+}
+
+// plain is the schema without the fields that only the superset has.
+func (s schema) plain() schema {
+	var fields []schema
+	for _, f := range s.fields {
+		if !f.superset {
+			fields = append(fields, f.plain())
+		}
+	}
+	s.fields = fields
+	return s
 }
 
 func visibleFields(s schema) []string {
@@ -101,7 +125,9 @@ func findField(s schema, path, name string) string {
 			if f.name == name && f.typ != ignoredType && !strings.HasPrefix(at, "metadata") {
 				found = append(found, at)
 			}
-			walk(f, at)
+			if f.typ == structType {
+				walk(f, at)
+			}
 		}
 	}
 	walk(s, path)
@@ -113,10 +139,15 @@ func findField(s schema, path, name string) string {
 
 // misplaced recognises names that people write in a NodeConfig because another
 // tool, or another place, has them.
-func misplaced(name, path string) string {
+func misplaced(name, path string, plain bool) string {
 	inKubelet := path == "spec.kubelet"
 	if name == "featureGates" && inKubelet {
 		return "this agent's gates belong at spec.featureGates, the kubelet's own at spec.kubelet.config.featureGates"
+	}
+	if !plain && (path == "spec" || inKubelet || path == "spec.instance" || path == "spec.containerd") {
+		if to := supersetSynonyms()[strings.ToLower(name)]; to != "" {
+			return "write " + to
+		}
 	}
 	switch strings.ToLower(name) {
 	case "labels", "nodelabels", "node-labels":
@@ -141,6 +172,24 @@ func misplaced(name, path string) string {
 		return best + " is a field of KubeletConfiguration: write it below spec.kubelet.config"
 	}
 	return ""
+}
+
+// supersetSynonyms maps what people call the superset's fields, in lower case, and
+// places where they look for them.
+func supersetSynonyms() map[string]string {
+	return map[string]string{
+		"labels": "spec.labels", "nodelabels": "spec.labels", "node-labels": "spec.labels",
+		"annotations": "spec.annotations", "nodeannotations": "spec.annotations",
+		"taints": "spec.taints", "nodetaints": "spec.taints", "register-with-taints": "spec.taints", "registerwithtaints": "spec.taints",
+		"hostname": "spec.nodeName", "hostnameoverride": "spec.nodeName",
+		"registrymirrors": "spec.registries", "mirrors": "spec.registries", "registries": "spec.registries",
+		"httpproxy": "spec.proxy.http", "http_proxy": "spec.proxy.http", "httpsproxy": "spec.proxy.https", "https_proxy": "spec.proxy.https",
+		"noproxy": "spec.proxy.noProxy", "no_proxy": "spec.proxy.noProxy",
+		"kernelparameters": "spec.sysctls", "sysctl": "spec.sysctls", "modules": "spec.kernelModules",
+		"rlimits": "spec.ulimits", "limits": "spec.ulimits", "ntp": "spec.timeSync.servers", "ntpservers": "spec.timeSync.servers",
+		"kubereserved": "spec.reserved", "systemreserved": "spec.reserved.system", "manifests": "spec.staticPods",
+		"credentialproviders": "spec.imageCredentials", "prebootstrapcommands": "spec.hooks, each with a stage and a command",
+	}
 }
 
 // clusterSynonyms maps what other tools call the cluster's coordinates, in lower

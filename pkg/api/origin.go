@@ -25,7 +25,10 @@ func (o Origin) String() string {
 // Leaf is one value of the merged configuration.
 type Leaf struct {
 	// Path is the field, as spec.kubelet.config.maxPods or spec.kubelet.flags[0].
-	// Keys that hold dots or other signs are in brackets and quotes.
+	// Keys that hold dots or other signs are in brackets and quotes. An entry of a
+	// list that merges by key is named by that key, which stays when documents are
+	// added: spec.hooks["warm-up"].stage, spec.taints["dedicated:NoSchedule"].value,
+	// spec.hugePages["2Mi"].count, spec.hugePages["1Gi:0"].count for NUMA node 0.
 	Path string `json:"path"`
 	// Origins are the value that counts and after it those it replaced, latest
 	// first.
@@ -96,20 +99,28 @@ func walkNode(n *node, s schema, path string, inherited []*node, visit visitor) 
 	if len(n.shadows) > 0 {
 		inside = n.shadows
 	}
-	free := schema{typ: freeType}
-	if s.typ == structType {
+	element := schema{typ: freeType}
+	switch s.typ {
+	case structType:
 		for _, child := range s.fields { // in the schema's order
 			if v := n.get(child.name); v != nil {
 				walkNode(v, child, childPath(path, child.name), inside, visit)
 			}
 		}
 		return
+	case keyedType:
+		for _, f := range n.fields {
+			walkNode(f.value, s.element(), keyedPath(path, f.name), inside, visit)
+		}
+		return
+	case structMapType, structListType:
+		element = s.element()
 	}
 	for _, f := range n.fields {
-		walkNode(f.value, free, childPath(path, f.name), inside, visit)
+		walkNode(f.value, element, childPath(path, f.name), inside, visit)
 	}
 	for i, e := range n.items {
-		walkNode(e, free, itemPath(path, i), inside, visit)
+		walkNode(e, element, itemPath(path, i), inside, visit)
 	}
 }
 

@@ -11,7 +11,7 @@ import (
 // part reads one part that is not a multipart. number is "" for a message that is
 // a single part.
 func (d *decoder) part(whole *text, h partHeader, s span, number string) {
-	if h.mediaType != MediaType {
+	if h.mediaType != MediaType && h.mediaType != MediaTypeSuperset {
 		d.ignorePart(whole, h, s, number)
 		return
 	}

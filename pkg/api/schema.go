@@ -17,14 +17,29 @@ const (
 	stringMapType                    // name to string; merged by name
 	environmentType                  // service to variable to secret; merged by variable
 	ignoredType                      // anything; read past
+	intType                          // a whole number; later wins, 0 too
+	valueType                        // a string; later wins, "" too
+	scalarType                       // a string, number or boolean, kept as text; later non-empty wins
+	secretType                       // a string that is never shown; later non-empty wins
+	scalarMapType                    // name to scalar; merged by name
+	secretMapType                    // name to secret; merged by name
+	structListType                   // of mappings with known fields; later non-empty replaces
+	keyedType                        // of mappings with known fields; merged by their keys
+	structMapType                    // name to mapping with known fields; merged by name
 )
 
 // schema describes one field.
 type schema struct {
 	name   string
 	typ    fieldType
-	fields []schema // of a structType
+	fields []schema // of a structType, or of the mappings in a list or mapping of them
+	keys   []string // of a keyedType: the fields that tell its items apart; those of intType may be missing
+
+	superset bool // a field that only APIVersionSuperset has
 }
+
+// element is the schema of the mappings in a list or mapping of them.
+func (s schema) element() schema { return schema{typ: structType, fields: s.fields} }
 
 func (s schema) child(name string) (schema, bool) {
 	for _, f := range s.fields {
@@ -37,6 +52,16 @@ func (s schema) child(name string) (schema, bool) {
 
 func object(name string, fields ...schema) schema {
 	return schema{name: name, typ: structType, fields: fields}
+}
+
+// listOf is a list of mappings that a later document's list replaces.
+func listOf(name string, fields ...schema) schema {
+	return schema{name: name, typ: structListType, fields: fields}
+}
+
+// keyedList is a list of mappings that merge by the given fields.
+func keyedList(name string, keys []string, fields ...schema) schema {
+	return schema{name: name, typ: keyedType, fields: fields, keys: keys}
 }
 
 func leaf(name string, typ fieldType) schema { return schema{name: name, typ: typ} }
@@ -65,7 +90,7 @@ func nodeConfigSchema() schema {
 			leaf("finalizers", ignoredType),
 			leaf("managedFields", ignoredType),
 		),
-		object("spec",
+		object("spec", append([]schema{
 			object("cluster",
 				leaf("name", stringType),
 				leaf("apiServerEndpoint", stringType),
@@ -96,6 +121,6 @@ func nodeConfigSchema() schema {
 				leaf("maxPodsExpression", stringType),
 			),
 			leaf("featureGates", gatesType),
-		),
+		}, supersetSchema()...)...),
 	)
 }

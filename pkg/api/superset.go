@@ -5,7 +5,7 @@ package api
 // silence. The zero value asks for nothing.
 type Superset struct {
 	// NodeName says where the node's name comes from.
-	NodeName NodeName `json:"nodeName"`
+	NodeName NodeName `json:"nodeName,omitzero"`
 	// Labels are the node's. Merged by key. Values may refer to facts, as
 	// ${instance.type}; see [FactNames].
 	Labels map[string]string `json:"labels,omitempty"`
@@ -17,16 +17,16 @@ type Superset struct {
 	Taints []Taint `json:"taints,omitempty"`
 	// CNI says which network plugin the cluster runs, from which the number of pods
 	// follows.
-	CNI CNI `json:"cni"`
+	CNI CNI `json:"cni,omitzero"`
 	// Reserved says what is kept from pods for the machine's own daemons.
-	Reserved Reserved `json:"reserved"`
+	Reserved Reserved `json:"reserved,omitzero"`
 	// Registries configures where containerd pulls from. Merged by registry.
 	Registries []Registry `json:"registries,omitempty"`
 	// ImageCredentials are credential providers for kubelet, beside the one for ECR.
 	// Merged by name.
 	ImageCredentials []ImageCredential `json:"imageCredentials,omitempty"`
 	// Proxy is how the machine's services reach the outside.
-	Proxy Proxy `json:"proxy"`
+	Proxy Proxy `json:"proxy,omitzero"`
 	// Sysctls are kernel parameters by their dotted name. Merged by name.
 	Sysctls map[string]string `json:"sysctls,omitempty"`
 	// HugePages are pools of huge pages. Merged by size and NUMA node.
@@ -37,7 +37,7 @@ type Superset struct {
 	// that ulimit(1) and docker use: nofile, memlock. Merged by name.
 	Ulimits map[string]Ulimit `json:"ulimits,omitempty"`
 	// Swap says whether pods may use swap, and makes a swap file.
-	Swap Swap `json:"swap"`
+	Swap Swap `json:"swap,omitzero"`
 	// StaticPods are manifests of v1 Pods by the name of their file, which kubelet
 	// runs without an API server. They merge deep, by name.
 	StaticPods Object `json:"staticPods,omitempty"`
@@ -45,7 +45,7 @@ type Superset struct {
 	// by name, in the order in which names first appear.
 	Hooks []Hook `json:"hooks,omitempty"`
 	// TimeSync configures the machine's clock.
-	TimeSync TimeSync `json:"timeSync"`
+	TimeSync TimeSync `json:"timeSync,omitzero"`
 }
 
 // NodeName says where the node's name comes from.
@@ -80,6 +80,7 @@ const (
 
 // Taint is a taint of the node.
 type Taint struct {
+	// Key of the taint.
 	Key string `json:"key"`
 	// Value may be empty and may refer to facts.
 	Value string `json:"value,omitempty"`
@@ -126,7 +127,8 @@ const (
 
 // Reserved says what is kept from pods. The zero value is nodeadm's behaviour: the
 // model eks over the number of pods that the ENIs allow, whatever maxPods says.
-// With a model named, the number of pods that counts is the effective one.
+// With any of it set, or with a CNI profile, the number of pods that counts is the
+// effective one, and a node on which pods would have no room is refused.
 type Reserved struct {
 	// Model says how kubeReserved is reckoned.
 	Model ReservationModel `json:"model,omitempty"`
@@ -138,14 +140,17 @@ type Reserved struct {
 	// EphemeralStorage is a quantity. Empty is 1Gi.
 	EphemeralStorage string `json:"ephemeralStorage,omitempty"`
 	// System is kubelet's systemReserved: quantities, nothing if empty.
-	System SystemReserved `json:"system"`
+	System SystemReserved `json:"system,omitzero"`
 }
 
 // SystemReserved is what is kept for daemons that are not Kubernetes' own, as
 // Kubernetes quantities.
 type SystemReserved struct {
-	CPU              string `json:"cpu,omitempty"`
-	Memory           string `json:"memory,omitempty"`
+	// CPU is a quantity of CPUs, as 100m.
+	CPU string `json:"cpu,omitempty"`
+	// Memory is a quantity of bytes.
+	Memory string `json:"memory,omitempty"`
+	// EphemeralStorage is a quantity of bytes of the root volume.
 	EphemeralStorage string `json:"ephemeralStorage,omitempty"`
 }
 
@@ -192,7 +197,7 @@ type Mirror struct {
 	// pull and resolve.
 	Capabilities []string `json:"capabilities,omitempty"`
 	// Credentials say how to log in. The zero value does not.
-	Credentials MirrorCredentials `json:"credentials"`
+	Credentials MirrorCredentials `json:"credentials,omitzero"`
 }
 
 // MirrorCredentials say how to log in to a mirror.
@@ -200,8 +205,9 @@ type MirrorCredentials struct {
 	// Source is ecr for a token of the instance's role, basic for Username and
 	// Password. Empty is no login.
 	Source string `json:"source,omitempty"`
-	// Username and Password are for the source basic.
+	// Username is for the source basic, as is Password.
 	Username string `json:"username,omitempty"`
+	// Password is a secret.
 	Password Secret `json:"password,omitempty"`
 }
 
@@ -221,7 +227,8 @@ type ImageCredential struct {
 	MatchImages []string `json:"matchImages,omitempty"`
 	// DefaultCacheDuration is a Go duration. Empty is 12h.
 	DefaultCacheDuration string `json:"defaultCacheDuration,omitempty"`
-	// APIVersion is of credentialprovider.kubelet.k8s.io. Empty is v1.
+	// APIVersion is of credentialprovider.kubelet.k8s.io, whose name may stand before
+	// it: v1, v1beta1 or v1alpha1. Empty is v1.
 	APIVersion string `json:"apiVersion,omitempty"`
 	// Args are given to the program.
 	Args []string `json:"args,omitempty"`
@@ -232,9 +239,10 @@ type ImageCredential struct {
 // Proxy is how the machine's services reach the outside. It is used for every
 // request of the agent itself, but never for instance metadata.
 type Proxy struct {
-	// HTTP and HTTPS are the URLs of proxies for requests of these schemes. They are
-	// secrets, since they may carry a password.
-	HTTP  Secret `json:"http,omitempty"`
+	// HTTP is the URL of the proxy for requests of the scheme http. It is a secret,
+	// since it may carry a password.
+	HTTP Secret `json:"http,omitempty"`
+	// HTTPS is likewise for requests of the scheme https, which is nearly all of them.
 	HTTPS Secret `json:"https,omitempty"`
 	// NoProxy are hosts, domains (.example.com), addresses and networks that are
 	// reached directly, beside the computed ones: loopback, link-local with
@@ -248,7 +256,8 @@ type Proxy struct {
 
 // HugePages is a pool of huge pages.
 type HugePages struct {
-	// Size is the size of one page as Kubernetes writes it: 2Mi, 1Gi.
+	// Size is the size of one page as Kubernetes writes it: 2Mi or 1Gi, on arm64 also
+	// 64Ki, 32Mi, 512Mi or 16Gi, as the kernel's own pages allow.
 	Size string `json:"size"`
 	// Count of pages.
 	Count int64 `json:"count"`
@@ -258,6 +267,7 @@ type HugePages struct {
 
 // KernelModule is loaded at boot.
 type KernelModule struct {
+	// Name of the module.
 	Name string `json:"name"`
 	// Parameters are the module's options, by name.
 	Parameters map[string]string `json:"parameters,omitempty"`
@@ -289,6 +299,7 @@ const DefaultSwapPath = "/var/lib/eksnode/swapfile"
 // Hook is a program of the machine, run on the way to a node. It is run as root
 // and not by a shell.
 type Hook struct {
+	// Name of the hook, and unique.
 	Name string `json:"name"`
 	// Stage says when it is run.
 	Stage HookStage `json:"stage"`
@@ -298,7 +309,7 @@ type Hook struct {
 	// Env is added to the environment, which also says what node this is
 	// (EKSNODE_NODE_NAME, EKSNODE_CLUSTER, ...). Values are secrets.
 	Env map[string]Secret `json:"env,omitempty"`
-	// Timeout is a Go duration, after which the program and its children are killed.
+	// Timeout is a Go duration from 1s to 1h, after which the program and its children are killed.
 	// Empty is [DefaultHookTimeout].
 	Timeout string `json:"timeout,omitempty"`
 	// OnFailure says what becomes of the run when the program fails. Empty is fail.

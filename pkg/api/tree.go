@@ -1,6 +1,7 @@
 package api
 
 import (
+	"bytes"
 	"encoding/json"
 	"strconv"
 	"strings"
@@ -29,16 +30,18 @@ func (k nodeKind) describe() string {
 // node is a value that knows where it was written. After decoding nodes are not
 // changed; merging makes new ones.
 type node struct {
-	kind   nodeKind
-	scalar string // string: its text; number: as in JSON; bool: "true" or "false"
-	fields []field
-	items  []*node
+	kind    nodeKind
+	scalar  string // string: its text; number: as in JSON; bool: "true" or "false"
+	written string // number: as it was written, if JSON writes it in another way
+	fields  []field
+	items   []*node
 
 	src       *text
 	line, col int  // in src
 	block     bool // written as a literal block, its lines stand below line
 	word      bool // a string that YAML 1.1 reads as a boolean: yes, no, on, off, y, n
 	secret    bool // never shown
+	keyed     bool // an object that was written as a list, its fields named by the items' keys
 
 	shadows []*node // earlier values that this one replaced, latest first
 	fresh   bool    // replaced what an earlier document had, so does not merge with it
@@ -142,11 +145,13 @@ func (n *node) show() string {
 	if n.secret {
 		return redacted
 	}
-	raw, err := json.Marshal(n.masked())
-	if err != nil {
+	var b bytes.Buffer
+	enc := json.NewEncoder(&b)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(n.masked()); err != nil {
 		return n.kind.describe()
 	}
-	return visible(string(raw))
+	return visible(secretURL.ReplaceAllString(strings.TrimSuffix(b.String(), "\n"), "${1}"+redacted+"@"))
 }
 
 // masked is value with the secrets inside it hidden.
@@ -158,6 +163,12 @@ func (n *node) masked() any {
 		out := make([]any, len(n.items))
 		for i, e := range n.items {
 			out[i] = e.masked()
+		}
+		return out
+	case n.keyed:
+		out := make([]any, len(n.fields))
+		for i, f := range n.fields {
+			out[i] = f.value.masked()
 		}
 		return out
 	case n.kind == objectNode:
@@ -205,5 +216,9 @@ func childPath(path, key string) string {
 	}
 	return path + "." + key
 }
+
+// keyedPath appends the key of an item to the path of its list, as in
+// spec.taints["dedicated:NoSchedule"]. It stays the same when documents merge.
+func keyedPath(path, key string) string { return path + "[" + strconv.Quote(key) + "]" }
 
 func itemPath(path string, i int) string { return path + "[" + strconv.Itoa(i) + "]" }

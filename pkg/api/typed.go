@@ -12,6 +12,7 @@ type typer struct {
 	d        *decoder
 	t        *text
 	rejected map[string]bool
+	plain    bool // a document of nodeadm's group, without the superset's fields
 }
 
 // reject reports a value and leaves it out.
@@ -79,6 +80,26 @@ func (y *typer) value(n *node, s schema, path string) *node {
 		return y.mapOf(n, path, "a mapping of names to strings", y.str)
 	case environmentType:
 		return y.environment(n, path)
+	case valueType:
+		return y.str(n, path)
+	case intType:
+		return y.whole(n, path)
+	case scalarType:
+		return y.scalar(n, path)
+	case secretType:
+		return y.str(n.asSecret(), path)
+	case scalarMapType:
+		return y.mapOf(n, path, "a mapping of names to values", y.scalar)
+	case secretMapType:
+		return y.variables(n.asSecret(), path)
+	case structListType:
+		return y.structures(n, s, path)
+	case keyedType:
+		return y.keyed(n, s, path)
+	case structMapType:
+		return y.mapOf(n, path, "a mapping of names to mappings", func(v *node, at string) *node {
+			return y.value(v, s.element(), at)
+		})
 	default: // freeType
 		if n.kind != objectNode {
 			return y.expected(n, path, "a mapping", "")
@@ -98,6 +119,10 @@ func (y *typer) structure(n *node, s schema, path string) *node {
 		child, ok := s.child(f.name)
 		if !ok {
 			y.unknown(n, f, s, path)
+			continue
+		}
+		if child.superset && y.plain {
+			y.foreign(f, at)
 			continue
 		}
 		if f.value = y.value(f.value, child, at); f.value != nil {
@@ -193,12 +218,17 @@ func (y *typer) environment(n *node, path string) *node {
 		if vars.kind == nullNode {
 			return nil
 		}
-		return y.mapOf(y.withoutAssignments(vars, at), at, "a mapping of variables to values", func(v *node, at string) *node {
-			if v.kind == nullNode {
-				v.kind = stringNode
-			}
-			return y.str(v, at)
-		})
+		return y.variables(vars, at)
+	})
+}
+
+// variables types environment variables, whose values are secret already.
+func (y *typer) variables(vars *node, path string) *node {
+	return y.mapOf(y.withoutAssignments(vars, path), path, "a mapping of variables to values", func(v *node, at string) *node {
+		if v.kind == nullNode {
+			v.kind = stringNode
+		}
+		return y.str(v, at)
 	})
 }
 
@@ -274,7 +304,7 @@ func (y *typer) free(n *node, path string) *node {
 func (y *typer) unknown(parent *node, f field, s schema, path string) {
 	var remedy, meant string
 	if !y.d.report.full() {
-		remedy, meant = suggestField(f.name, path, s, parent)
+		remedy, meant = suggestField(f.name, path, s, parent, y.plain)
 	}
 	p := Problem{
 		Severity: Error, Code: CodeUnknownField, Pos: y.t.pos(f.line, f.col), Path: path,

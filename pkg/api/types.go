@@ -12,6 +12,9 @@ const (
 	Kind = "NodeConfig"
 	// MediaType marks the MIME part of user data that holds a NodeConfig.
 	MediaType = "application/node.eks.aws"
+	// MediaTypeSuperset marks one that nodeadm shall not read, since it is of
+	// [APIVersionSuperset]. cloud-init passes over both.
+	MediaTypeSuperset = "application/eksnode.dev"
 )
 
 // NodeConfig is everything a person may ask of one node. The zero value asks for

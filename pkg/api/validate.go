@@ -24,6 +24,8 @@ func Validate(m Merged, now time.Time) []Problem {
 	c.containerd()
 	c.instance()
 	c.featureGates()
+	c.superset()
+	c.surprises()
 	return c.report.done()
 }
 

@@ -23,7 +23,7 @@ func (c *checker) certificateAuthority() {
 		c.fail(n, path, orTemplate(n.scalar, remedy), "%s", problem)
 		return
 	}
-	c.checkBundle(n, path, bundle)
+	c.checkBundle(n, path, bundle, "give the certificate authority of the cluster: aws eks describe-cluster --query cluster.certificateAuthority.data")
 }
 
 // readCA decodes the base64 of a certificate authority, or says what it is instead.
@@ -47,9 +47,9 @@ func readCA(s string) (bundle []byte, problem, remedy string) {
 	return bundle, "", ""
 }
 
-// checkBundle looks at each block of a PEM bundle.
-func (c *checker) checkBundle(n *node, path string, bundle []byte) {
-	const want = "give the certificate authority of the cluster: aws eks describe-cluster --query cluster.certificateAuthority.data"
+// checkBundle looks at each block of a PEM bundle. want is the remedy if it holds
+// no certificate.
+func (c *checker) checkBundle(n *node, path string, bundle []byte, want string) {
 	usable, count := 0, 0
 	for rest := bundle; ; count++ {
 		var block *pem.Block

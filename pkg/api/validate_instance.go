@@ -30,7 +30,7 @@ func (c *checker) localStorage() {
 	}
 	at, p := base+".mountPath", n.scalar
 	switch {
-	case strings.ContainsFunc(p, func(r rune) bool { return r < ' ' || r == 0x7f }):
+	case strings.ContainsFunc(p, control):
 		c.fail(n, at, "", "the path holds a control character")
 	case !strings.HasPrefix(p, "/"):
 		c.fail(n, at, orTemplate(p, "write a path from the root, such as "+DefaultMountPath), "%s is not an absolute path", quoteName(p))

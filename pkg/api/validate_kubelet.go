@@ -1,7 +1,6 @@
 package api
 
 import (
-	"fmt"
 	"math/big"
 	"strings"
 )
@@ -9,10 +8,7 @@ import (
 func (c *checker) kubelet() {
 	c.kubeletConfig()
 	c.flags()
-	const path = "spec.kubelet.maxPodsExpression"
-	if n := c.at("spec", "kubelet", "maxPodsExpression"); n != nil && len(n.scalar) > maxExpressionBytes {
-		c.fail(n, path, "", "the expression has %d bytes; at most %d are read", len(n.scalar), maxExpressionBytes)
-	}
+	c.maxPodsExpression()
 }
 
 func (c *checker) kubeletConfig() {
@@ -33,8 +29,8 @@ func (c *checker) kubeletConfig() {
 	if gates := config.get("featureGates"); gates != nil && gates.kind == objectNode {
 		for _, f := range gates.fields {
 			if f.name == InstanceIDNodeName || f.name == FastImagePull {
-				c.fail(f.value, childPath("spec.kubelet.config.featureGates", f.name), "move it to spec.featureGates",
-					"%s is a gate of this agent; the kubelet does not start with a gate that it does not know", f.name)
+				c.fail(f.value, childPath("spec.kubelet.config.featureGates", f.name), "move "+f.name+" to spec.featureGates: the kubelet does not start with a gate that it does not know",
+					"featureGates here is kubelet's; spec.featureGates is eksnode's")
 			}
 		}
 	}
@@ -108,7 +104,7 @@ func (c *checker) flags() {
 	}
 	c.repeatedTaints(flags)
 	c.repeatedLabels(flags)
-	c.flagsOverConfig(flags)
+	c.flagLabels(flags)
 }
 
 // splitFlags checks the form of each argument and joins "--flag", "value" pairs.
@@ -117,11 +113,17 @@ func (c *checker) splitFlags(list *node) []flag {
 	for i, n := range list.items {
 		path := itemPath("spec.kubelet.flags", i)
 		s := n.scalar
+		if bare := strings.Trim(s, `"'`); len(s) == len(bare)+2 && s[0] == s[len(s)-1] && strings.HasPrefix(bare, "-") {
+			c.warn(n, path, "write "+bare, "the quotes around the argument are removed by systemd, and read past here")
+			s = bare
+		}
 		switch {
 		case strings.ContainsAny(s, "\n\r"):
 			c.fail(n, path, "give each argument an item of its own", "the argument holds a line break, which would cut off every argument after it")
 		case isBlank(s):
 			c.fail(n, path, "remove it", "the argument is empty")
+		case openQuote(s) != 0:
+			c.fail(n, path, "close the quote, or write it as \\"+string(openQuote(s)), "a quote in the argument has no end: systemd would make all arguments after it a part of this one")
 		case strings.HasPrefix(s, "-"):
 			name, value, ok := strings.Cut(strings.TrimLeft(s, "-"), "=")
 			if fields := strings.Fields(name); len(fields) > 1 {
@@ -138,9 +140,32 @@ func (c *checker) splitFlags(list *node) []flag {
 	return flags
 }
 
+// openQuote returns a quote that a text opens and does not close, as systemd reads
+// command lines (systemd.service(5)), or 0.
+func openQuote(s string) rune {
+	var quote rune
+	escaped := false
+	for _, r := range s {
+		switch {
+		case escaped:
+			escaped = false
+		case r == '\\':
+			escaped = true
+		case quote == 0 && (r == '"' || r == '\''):
+			quote = r
+		case r == quote:
+			quote = 0
+		}
+	}
+	return quote
+}
+
 // repeatedTaints warns of --register-with-taints given twice: the kubelet keeps
 // the taints of the last one only.
 func (c *checker) repeatedTaints(flags []flag) {
+	if !c.at("spec", "taints").empty() {
+		return // the agent joins them all
+	}
 	var last *flag
 	for i := range flags {
 		f := &flags[i]
@@ -179,25 +204,6 @@ func (c *checker) repeatedLabels(flags []flag) {
 					"the node label %s is given twice: %s replaces %s at %s", quoteName(key), quoteName(value), quoteName(old.value), old.n.pos())
 			}
 			seen[key] = given{value, f.n}
-		}
-	}
-}
-
-// flagsOverConfig warns of settings that are given as a flag and in the
-// configuration: the kubelet then reads only the flag.
-func (c *checker) flagsOverConfig(flags []flag) {
-	for _, pair := range []struct{ flag, field string }{
-		{"register-with-taints", "registerWithTaints"}, {"max-pods", "maxPods"},
-	} {
-		in := c.at("spec", "kubelet", "config", pair.field)
-		if in == nil {
-			continue
-		}
-		for _, f := range flags {
-			if f.name == pair.flag {
-				c.say(Warning, CodeOverriddenSetting, f.n, f.path, fmt.Sprintf("give it in one place: spec.kubelet.config.%s", pair.field),
-					"--%s makes the kubelet ignore spec.kubelet.config.%s at %s", pair.flag, pair.field, in.pos())
-			}
 		}
 	}
 }

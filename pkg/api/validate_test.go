@@ -144,8 +144,8 @@ func TestFlagsOfRealToolsPassWithoutRemark(t *testing.T) {
 }
 
 func TestTaintsGivenAsFlagAndInConfigAreTold(t *testing.T) {
-	got := problemsOf(t, "", "", "kubelet: {flags: [--register-with-taints=a=b:NoSchedule], config: {registerWithTaints: []}}")
-	if want := "warning: --register-with-taints makes the kubelet ignore spec.kubelet.config.registerWithTaints at user-data:9:90"; got != want {
+	got := problemsOf(t, "", "", "kubelet: {flags: [--register-with-taints=a=b:NoSchedule], config: {registerWithTaints: [{key: c, effect: NoExecute}]}}")
+	if want := "warning: --register-with-taints makes the kubelet ignore spec.kubelet.config.registerWithTaints at user-data:9:90: the taint c:NoExecute is lost"; got != want {
 		t.Errorf("got %q, want %q", got, want)
 	}
 }

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"strings"
 )
 
@@ -17,7 +18,7 @@ func (d *decoder) document(t *text, root *node) (Document, bool) {
 	if !d.version(t, root) {
 		return Document{}, false
 	}
-	typer := &typer{d: d, t: t, rejected: make(map[string]bool)}
+	typer := &typer{d: d, t: t, rejected: make(map[string]bool), plain: root.get("apiVersion").text() == APIVersion}
 	doc := Document{Source: root.pos().Source, Part: t.part, rejected: typer.rejected}
 	doc.root = typer.structure(root, nodeConfigSchema(), "")
 	if v := doc.root.get("apiVersion"); v != nil {
@@ -31,13 +32,17 @@ func (d *decoder) document(t *text, root *node) (Document, bool) {
 func (d *decoder) version(t *text, root *node) bool {
 	version, kind := root.get("apiVersion"), root.get("kind")
 	known := APIVersion + " and " + APIVersionSuperset
+	want := APIVersion
+	if usesSuperset(root.get("spec")) {
+		want = APIVersionSuperset
+	}
 	ours := kind != nil && kind.scalar == Kind || version != nil && knownVersion(version.scalar)
 	switch {
 	case version == nil || version.kind == nullNode:
-		d.report.errorf(t, root.pos(), CodeUnknownVersion, "apiVersion", "add the line apiVersion: "+APIVersion, "missing")
+		d.report.errorf(t, root.pos(), CodeUnknownVersion, "apiVersion", "add the line apiVersion: "+want, "missing")
 		ours = ours || root.get("spec") != nil && (kind == nil || kind.kind == nullNode)
 	case version.kind == stringNode && !knownVersion(version.scalar):
-		remedy := "write " + APIVersion
+		remedy := "write " + want
 		if !ours {
 			remedy = foreignRemedy(version.scalar)
 		}
@@ -54,6 +59,11 @@ func (d *decoder) version(t *text, root *node) bool {
 			"unknown kind %s; the only one known is %s", quoteName(kind.scalar), Kind)
 	}
 	return ours
+}
+
+// usesSuperset reports whether a spec has a field that only the superset has.
+func usesSuperset(spec *node) bool {
+	return slices.ContainsFunc(supersetSchema(), func(s schema) bool { return spec.field(s.name) != nil })
 }
 
 // foreignRemedy says what to do with a document of another tool.

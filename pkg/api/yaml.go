@@ -207,6 +207,10 @@ func (b *builder) mergeKey(n *node, index map[string]int, y *yaml.Node, depth in
 	}
 }
 
+// decimalForm are numbers whose spelling means the same outside of YAML, leading
+// zeros included.
+var decimalForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]*)?$`)
+
 func (b *builder) scalar(y *yaml.Node) *node {
 	if b.bytes -= len(y.Value); b.bytes < 0 {
 		return b.stop(y, "write values out in place of aliases", "the values are more than %s of text, aliases counted each time", mebibytes(4*maxDocumentBytes))
@@ -237,6 +241,9 @@ func (b *builder) scalar(y *yaml.Node) *node {
 			return b.at(y, badNode)
 		}
 		n.scalar = number
+		if number != y.Value && decimalForm.MatchString(y.Value) {
+			n.written = y.Value
+		}
 	default:
 		b.d.report.errorf(b.t, at, CodeWrongType, "", "remove the tag", "the YAML tag %s has no meaning in a NodeConfig", quoteName(y.Tag))
 		return b.at(y, badNode)

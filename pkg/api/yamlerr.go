@@ -9,6 +9,9 @@ import (
 
 var yamlErrorForm = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
 
+// bareReference is a value with a reference in a flow list or mapping.
+var bareReference = regexp.MustCompile(`[\[{,].*?[:,\[{]\s*([^\s"',\[\]{}]*\$\{)`)
+
 // syntaxError reports why a text is not YAML, in words that say what to change.
 func (d *decoder) syntaxError(t *text, err error) {
 	line, cause := 0, err.Error()
@@ -77,6 +80,11 @@ func explain(t *text, line int, cause string) (at, col int, message, remedy stri
 		}
 		return line, here, "a quoted text is not closed before the document ends", "close the quotes"
 	case has("expected ',' or"), has("expected node content"), has("while parsing a flow"):
+		for _, n := range []int{line, line + 1, line - 1} {
+			if m := bareReference.FindStringSubmatchIndex(t.line(n)); m != nil {
+				return n, utf8.RuneCountInString(t.line(n)[:m[2]]) + 1, "a value with \"${\" is not in quotes", "put the value in quotes: between brackets YAML takes { and } for its own"
+			}
+		}
 		if at, col, message = unbalanced(t); message != "" {
 			return at, col, message, "check the brackets"
 		}
