@@ -85,6 +85,10 @@ func (p *prober) dialOne(ctx context.Context, network, address string, left int)
 	return p.Dial(ctx, network, address)
 }
 
+// mergePatch says that a body is a JSON merge patch (RFC 7396): what it names is
+// set, null takes away, all else stays.
+const mergePatch = "application/merge-patch+json"
+
 // answer is a response with its body read.
 type answer struct {
 	code   int
@@ -101,7 +105,10 @@ func ask(ctx context.Context, c *http.Client, method, url, token string, body []
 	}
 	req.Header.Set("User-Agent", "eksnode")
 	req.Header.Set("Accept", "application/json")
-	if body != nil {
+	switch {
+	case method == http.MethodPatch:
+		req.Header.Set("Content-Type", mergePatch)
+	case body != nil:
 		req.Header.Set("Content-Type", "application/json")
 	}
 	if token != "" {

@@ -70,12 +70,21 @@ func (p *prober) checkRegistered(ctx context.Context) health.Finding {
 	if err != nil {
 		return health.Bad(err)
 	}
-	if id := node.Spec.ProviderID; id != "" && p.ProviderID != "" && id != p.ProviderID {
-		return bad(fault.NotRegistered,
-			fmt.Sprintf("node %s is that of another machine: its provider id is %s, this one's is %s", p.NodeName, oneLine(id), p.ProviderID),
-			"If that machine is gone, `kubectl delete node "+p.NodeName+"`, then `systemctl restart kubelet` here: kubelet registers only when it starts. Naming nodes by instance id keeps names from coming back.")
+	if err := p.foreign(node); err != nil {
+		return health.Bad(err)
 	}
 	return health.Good("node " + p.NodeName + " is registered")
+}
+
+// foreign returns the fault of a Node object that is another machine's.
+func (p *prober) foreign(n *node) error {
+	id := n.Spec.ProviderID
+	if id == "" || p.ProviderID == "" || id == p.ProviderID {
+		return nil
+	}
+	return fault.New(fault.NotRegistered,
+		"If that machine is gone, `kubectl delete node "+p.NodeName+"`, then `systemctl restart kubelet` here: kubelet registers only when it starts. Naming nodes by instance id keeps names from coming back.",
+		fmt.Errorf("node %s is that of another machine: its provider id is %s, this one's is %s", p.NodeName, oneLine(id), p.ProviderID))
 }
 
 // checkReady asks for the node's Ready condition, and passes on what kubelet

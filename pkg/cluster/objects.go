@@ -32,8 +32,15 @@ type userInfo struct {
 
 // node is v1, Node.
 type node struct {
-	Spec   nodeSpec   `json:"spec"`
-	Status nodeStatus `json:"status"`
+	Metadata nodeMetadata `json:"metadata"`
+	Spec     nodeSpec     `json:"spec"`
+	Status   nodeStatus   `json:"status"`
+}
+
+type nodeMetadata struct {
+	ResourceVersion string            `json:"resourceVersion"`
+	Labels          map[string]string `json:"labels"`
+	Annotations     map[string]string `json:"annotations"`
 }
 
 type nodeSpec struct {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/x509"
 	"fmt"
+	"log/slog"
 	"net"
 	"net/http"
 	"net/netip"
@@ -58,6 +59,8 @@ type Target struct {
 	// its conditions are not believed. Empty accepts any.
 	BootID string
 
+	// Log hears why something is tried again; nil tells nobody.
+	Log *slog.Logger
 	// Timeout bounds each check; zero or more than 5 s means 5 s.
 	Timeout time.Duration
 	// Now is the clock; nil means time.Now.
@@ -94,6 +97,9 @@ type prober struct {
 func newProber(t Target) *prober {
 	if t.Timeout <= 0 || t.Timeout > maxTimeout {
 		t.Timeout = maxTimeout
+	}
+	if t.Log == nil {
+		t.Log = slog.New(slog.DiscardHandler)
 	}
 	if t.Now == nil {
 		t.Now = time.Now

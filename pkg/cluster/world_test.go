@@ -106,6 +106,8 @@ type world struct {
 	noDate     bool
 	// review and node answer those requests; nil means well.
 	review, node http.HandlerFunc
+	// patch answers changes of the node; nil means that there should be none.
+	patch http.HandlerFunc
 	// reviewed and stored are what the well answers contain.
 	reviewed authenticationv1.UserInfo
 	stored   corev1.Node
@@ -160,6 +162,7 @@ func (w *world) start() Target {
 	mux.HandleFunc("GET /version", w.version)
 	mux.HandleFunc("POST /apis/authentication.k8s.io/v1/selfsubjectreviews", w.onlyWithToken(w.review, w.answerReview))
 	mux.HandleFunc("GET /api/v1/nodes/{name}", w.onlyWithToken(w.node, w.answerNode))
+	mux.HandleFunc("PATCH /api/v1/nodes/{name}", w.onlyWithToken(w.patch, func(http.ResponseWriter, *http.Request) { w.t.Error("somebody changes the node") }))
 	w.api = httptest.NewUnstartedServer(mux)
 	w.api.TLS = &tls.Config{Certificates: []tls.Certificate{w.cert}}
 	w.api.Config.ErrorLog = log.New(io.Discard, "", 0) // refused handshakes are what some tests are about

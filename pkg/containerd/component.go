@@ -15,7 +15,16 @@ const Name = "containerd"
 // whose environment files containerd reads, and before kubelet, which needs
 // containerd and the sandbox image.
 func Component() node.Component {
-	return node.Component{Name: Name, Desired: Desired, Notes: notes}
+	return node.Component{Name: Name, Desired: Desired, Notes: notes, Reasons: reasons}
+}
+
+// reasons returns those of the decision; none when there is no decision.
+func reasons(in node.Input) []node.Reason {
+	s, err := Decide(in)
+	if err != nil {
+		return nil
+	}
+	return s.Why
 }
 
 // notes returns the remarks of the decision; none when there is no decision.
@@ -49,6 +58,9 @@ func Desired(in node.Input) ([]host.Resource, error) {
 	var out []host.Resource
 	for _, dir := range l.RegistryConfigDirs {
 		out = append(out, host.Dir{Path: dir, Mode: 0o755})
+	}
+	for _, r := range s.Registries {
+		out = append(out, r.resources()...)
 	}
 	if !in.Present.RuntimeSlice {
 		out = append(out, host.File{Path: path.Join(l.UnitDir, l.RuntimeSlice), Content: sliceUnit(), Mode: 0o644})

@@ -192,6 +192,15 @@ func sandboxRef(c table) string {
 	return ref
 }
 
+// snapshotter returns what the CRI unpacks images with; empty for what is usual.
+func snapshotter(c table) string {
+	name, _ := at(c, "plugins", pluginCRI, "containerd", "snapshotter").(string)
+	if v3, ok := at(c, "plugins", pluginImages, "snapshotter").(string); ok {
+		name = v3
+	}
+	return name
+}
+
 // hasCredentials reports whether the configuration holds what logs in to a
 // registry.
 func hasCredentials(c table) bool {

@@ -18,7 +18,8 @@
 //   - Since containerd 2.4, which has neither key any more, cni.bin_dirs is
 //     written for cni.bin_dir, and enable_cdi is left out.
 //   - A configuration that containerd would not start with is an error.
-//   - The folders of registry configuration exist.
+//   - The folders of registry configuration exist, and hold what spec.registries
+//     says of mirrors, in the form that containerd reads at every pull.
 //
 // The package is pure.
 package containerd

@@ -30,6 +30,9 @@ type Settings struct {
 	Secret bool           `json:"secret,omitempty"`
 	// BaseRuntimeSpec is the OCI specification that every container starts from.
 	BaseRuntimeSpec api.Object `json:"baseRuntimeSpec"`
+	// Registries say where images are pulled from, where that is not the registry
+	// that a reference names. In the order of their folders.
+	Registries []Registry `json:"registries,omitempty"`
 	// Sandbox is the pause image.
 	Sandbox host.Image `json:"sandbox"`
 	// Why tells where the values come from, Notes what a person may want to
@@ -53,7 +56,9 @@ func Decide(in node.Input) (Settings, error) {
 	d.soci()
 	d.baseRuntimeSpec()
 	d.config()
+	d.registries()
 	d.sandbox()
+	d.s.Notes = append(d.s.Notes, in.ProxyNotes()...)
 	if len(d.errs) > 0 {
 		return Settings{}, errors.Join(d.errs...)
 	}
@@ -146,6 +151,7 @@ func (d *decider) sandbox() {
 		image = host.Image{Ref: ref, Pinned: true, Source: ref}
 		from = "spec.containerd.config"
 	}
+	image.Snapshotter = snapshotter(d.s.Config)
 	d.s.Sandbox = image
 	d.because("sandbox image", image.Ref, from)
 }

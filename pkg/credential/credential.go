@@ -9,14 +9,18 @@
 // (Layout.UseImageCredentialProvider), that one is named instead.
 //
 // The configuration file is nodeadm's (awslabs/amazon-eks-ami): same path, same
-// images, same cache duration. The package is pure.
+// images, same cache duration. What spec.imageCredentials and the ECR mirrors of
+// spec.registries ask for comes after that. The package is pure.
 package credential
 
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"path"
+	"slices"
 
+	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
@@ -27,7 +31,18 @@ const Name = "credential"
 
 // Component returns the component of registry credentials. It must be asked
 // before kubelet, which reads its configuration.
-func Component() node.Component { return node.Component{Name: Name, Desired: Desired} }
+func Component() node.Component {
+	return node.Component{Name: Name, Desired: Desired, Reasons: reasons}
+}
+
+// reasons returns those of the decision; none when there is no decision.
+func reasons(in node.Input) []node.Reason {
+	s, err := Decide(in)
+	if err != nil {
+		return nil
+	}
+	return s.Why
+}
 
 // cacheDuration is how long kubelet keeps credentials that carry no duration of
 // their own: the life of an ECR token.
@@ -41,8 +56,26 @@ type Settings struct {
 	// BuiltIn says that Program is a link to the agent.
 	BuiltIn bool `json:"builtIn"`
 	// MatchImages are kubelet's patterns of the images that Program is asked about.
-	MatchImages []string      `json:"matchImages"`
-	Why         []node.Reason `json:"why"`
+	MatchImages []string `json:"matchImages"`
+	// Others are the providers beside it, in the order in which they are configured.
+	Others []Provider    `json:"others,omitempty"`
+	Why    []node.Reason `json:"why"`
+}
+
+// Provider is a provider beside the one for ECR.
+type Provider struct {
+	// Name is the provider's, and that of its program in kubelet's folder.
+	Name string `json:"name"`
+	// Link is the path of a link to Program; empty where the program itself is
+	// under that name in kubelet's folder.
+	Link    string `json:"link,omitempty"`
+	Program string `json:"program"`
+	// APIVersion is the whole one, with its group.
+	APIVersion           string                `json:"apiVersion"`
+	MatchImages          []string              `json:"matchImages"`
+	DefaultCacheDuration string                `json:"defaultCacheDuration"`
+	Args                 []string              `json:"args,omitempty"`
+	Env                  map[string]api.Secret `json:"env,omitempty"`
 }
 
 // Decide decides who serves registry credentials and for which images.
@@ -66,6 +99,26 @@ func Decide(in node.Input) (Settings, error) {
 		s.BuiltIn, s.Args = true, []string{"credential-provider"}
 	}
 	s.Why = []node.Reason{{Setting: "image credential provider", Value: s.Program, From: from}}
+	var errs []error
+	mirrors, err := mirrorProvider(in)
+	if err != nil {
+		errs = append(errs, err)
+	}
+	s.Others = mirrors
+	for _, c := range in.Config.Spec.ImageCredentials {
+		p, err := extra(in, c, s.Others)
+		if err != nil {
+			errs = append(errs, err)
+			continue
+		}
+		s.Others = append(s.Others, p)
+	}
+	if len(errs) > 0 {
+		return Settings{}, errors.Join(errs...)
+	}
+	for _, p := range s.Others {
+		s.Why = append(s.Why, node.Reason{Setting: "image credential provider", Value: p.Name, From: p.from()})
+	}
 	return s, nil
 }
 
@@ -105,34 +158,63 @@ type provider struct {
 	MatchImages          []string `json:"matchImages"`
 	DefaultCacheDuration string   `json:"defaultCacheDuration"`
 	Args                 []string `json:"args,omitempty"`
+	Env                  []envVar `json:"env,omitempty"`
 }
 
-// Desired returns kubelet's credential provider configuration and, for the
-// provider that is built in, its link.
+// envVar holds a secret in the clear; it goes nowhere but into the file.
+type envVar struct {
+	Name  string `json:"name"`
+	Value string `json:"value"`
+}
+
+// Desired returns kubelet's credential provider configuration, after the links to
+// the programs that kubelet cannot find by itself.
 func Desired(in node.Input) ([]host.Resource, error) {
 	s, err := Decide(in)
 	if err != nil {
 		return nil, err
 	}
-	text, err := node.JSON(providerConfig{
+	config := providerConfig{
 		APIVersion: "kubelet.config.k8s.io/v1",
 		Kind:       "CredentialProviderConfig",
 		Providers: []provider{{
 			Name:                 path.Base(s.Program),
-			APIVersion:           "credentialprovider.kubelet.k8s.io/v1",
+			APIVersion:           apiGroup + "v1",
 			MatchImages:          s.MatchImages,
 			DefaultCacheDuration: cacheDuration,
 			Args:                 s.Args,
 		}},
-	})
-	if err != nil {
-		return nil, err
 	}
+	file := host.File{Path: in.Layout.ImageCredentialProviderConfig, Mode: 0o644}
 	var out []host.Resource
 	if s.BuiltIn {
 		out = append(out,
 			host.Dir{Path: path.Dir(s.Program), Mode: 0o755},
 			host.Link{Path: s.Program, Target: in.Layout.Agent})
 	}
-	return append(out, host.File{Path: in.Layout.ImageCredentialProviderConfig, Content: text, Mode: 0o644}), nil
+	for _, p := range s.Others {
+		if p.Link != "" {
+			out = append(out, host.Link{Path: p.Link, Target: p.Program})
+		}
+		if len(p.Env) > 0 {
+			file.Secret, file.Mode = true, 0o600
+		}
+		config.Providers = append(config.Providers, p.entry())
+	}
+	if file.Content, err = node.JSON(config); err != nil {
+		return nil, err
+	}
+	return append(out, file), nil
+}
+
+// entry renders a provider.
+func (p Provider) entry() provider {
+	out := provider{
+		Name: p.Name, APIVersion: p.APIVersion, MatchImages: p.MatchImages,
+		DefaultCacheDuration: p.DefaultCacheDuration, Args: p.Args,
+	}
+	for _, name := range slices.Sorted(maps.Keys(p.Env)) {
+		out.Env = append(out.Env, envVar{name, p.Env[name].Reveal()})
+	}
+	return out
 }

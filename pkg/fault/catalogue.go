@@ -35,6 +35,7 @@ const (
 	UnitMissing       Code = "UnitMissing"
 	UnitFailed        Code = "UnitFailed"
 	UnitTimeout       Code = "UnitTimeout"
+	HookFailed        Code = "HookFailed"
 	SystemdGone       Code = "SystemdUnreachable"
 	KubeletUnhealthy  Code = "KubeletUnhealthy"
 	EndpointDNS       Code = "EndpointDNS"
@@ -93,6 +94,7 @@ func Catalogue() []Entry {
 		{UnitMissing, "systemd does not know a unit that this node needs.", "Check the unit file named, and `systemctl status`."},
 		{UnitFailed, "A service was started and ended up failed; its last journal lines are in the message.", "The journal lines name the cause; `journalctl -u` shows more."},
 		{UnitTimeout, "A service did not become active within its bound.", "Look at the journal lines in the message and at the load of the machine."},
+		{HookFailed, "A hook, or the program that prepares the disks of the instance, failed, ran past its timeout or could not be started.", "Its output is in the journal of eksnode-config or eksnode-run; correct the program and run `eksnode init` again, which runs it anew."},
 		{SystemdGone, "systemd does not answer on its bus.", "Check that systemd is PID 1 and /run/systemd/private exists."},
 		{KubeletUnhealthy, "kubelet runs, but its health endpoint does not say ok.", "Read the kubelet journal lines in the message."},
 		{EndpointDNS, "The API server's host name does not resolve.", "Check the VPC's DNS settings, its resolver rules, and the endpoint's spelling."},

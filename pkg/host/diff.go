@@ -19,6 +19,8 @@ const (
 	Stop    Verb = "stop"
 	Remove  Verb = "remove"
 	Restore Verb = "restore"
+	// Run runs a program.
+	Run Verb = "run"
 )
 
 // Impact is how much a step disturbs what runs on the machine.
@@ -110,11 +112,14 @@ func Diff(want State, have map[ID]Resource, owned []Owned) Plan {
 	d := differ{want: want, have: have, indebted: map[ID]int{}}
 	d.removals, d.returns = removals(want, have, owned)
 	for _, e := range want.entries {
-		if svc, ok := e.Resource.(Service); ok {
-			d.service(e.Owner, svc)
-			continue
+		switch r := e.Resource.(type) {
+		case Service:
+			d.service(e.Owner, r)
+		case Command:
+			d.command(e.Owner, r)
+		default:
+			d.thing(e)
 		}
-		d.thing(e)
 	}
 	for _, r := range d.removals {
 		d.remove(r)
@@ -179,7 +184,17 @@ func removalImpact(have Resource) Impact {
 	return Quiet
 }
 
-// thing emits the steps for a resource that is no service.
+// command emits the step for a program that has not run as it is wanted. Nothing
+// reads a program, so it causes no restart.
+func (d *differ) command(owner string, c Command) {
+	have := d.have[c.ID()]
+	if Satisfies(have, c) {
+		return
+	}
+	d.steps = append(d.steps, Step{Verb: Run, ID: c.ID(), Owner: owner, Want: c, Have: have, Why: c.why(have)})
+}
+
+// thing emits the steps for a resource that is no service and no program.
 func (d *differ) thing(e Entry) {
 	id := e.Resource.ID()
 	have := d.have[id]

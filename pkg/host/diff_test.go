@@ -115,6 +115,14 @@ func TestDiff(t *testing.T) {
 			[]host.Resource{host.Sysctl{Key: "fs.x", Value: "8192", AtLeast: true}}, nil, nil},
 		{"a kernel parameter printed with tabs is the same", []host.Resource{host.Sysctl{Key: "net.x", Value: "1\t2\t3"}},
 			[]host.Resource{host.Sysctl{Key: "net.x", Value: "1 2 3"}}, nil, nil},
+		{"a pool of huge pages is as large as is wanted", []host.Resource{pool(3), running}, []host.Resource{pool(4), service("kubelet.service", "hugepages:2048kB")}, nil, []string{
+			"owe-restart service:kubelet.service (reads hugepages:2048kB) quiet", "update hugepages:2048kB (count is 3, not 4) quiet",
+			"restart service:kubelet.service (something it reads changes) restarts"}},
+		{"a swap file is switched on after a reboot", []host.Resource{host.SwapFile{Path: "/swap", Bytes: 1 << 20}}, []host.Resource{swap(1)}, nil, []string{
+			"update swapfile:/swap (use is off, not on) quiet"}},
+		{"a pool that was there is given back", []host.Resource{pool(8)}, nil,
+			[]host.Owned{{ID: pool(0).ID(), Owner: "tuning", Original: host.Stored{Resource: pool(2)}}}, []string{
+				"restore hugepages:2048kB (no longer wanted; as it was before) quiet"}},
 		{"a source of an image is no property of it", []host.Resource{host.Image{Ref: "pause", Pinned: true}},
 			[]host.Resource{host.Image{Ref: "pause", Pinned: true, Source: "registry/pause"}}, nil, nil},
 	} {
@@ -222,11 +230,12 @@ func TestRemovingConfigGivesBackWhatWasThere(t *testing.T) {
 // Whatever write the agent dies at, the next run converges, and no running
 // service works with inputs older than those on disk.
 func TestACrashAtAnyWriteConverges(t *testing.T) {
-	reads := []host.ID{{Kind: host.KindFile, Name: "/etc/k/config"}, {Kind: host.KindFile, Name: "/etc/k/conf.d/40"}, {Kind: host.KindFile, Name: "/etc/k/conf.d/50"}}
-	svc := service("k.service", "file:/etc/k/config", "dir:/etc/k/conf.d")
+	reads := []host.ID{{Kind: host.KindFile, Name: "/etc/k/config"}, {Kind: host.KindFile, Name: "/etc/k/conf.d/40"}, {Kind: host.KindFile, Name: "/etc/k/conf.d/50"},
+		pool(0).ID(), swap(0).ID()}
+	svc := service("k.service", "file:/etc/k/config", "dir:/etc/k/conf.d", "hugepages:2048kB", "swapfile:/swap")
 	other := service("c.service", "file:/etc/c/config")
-	v1 := []host.Resource{file("/etc/c/config", "1"), other, file("/etc/k/config", "1"), file("/etc/k/conf.d/40", "1"), svc}
-	v2 := []host.Resource{file("/etc/c/config", "2"), other, file("/etc/k/config", "2"), file("/etc/k/conf.d/50", "2"), svc}
+	v1 := []host.Resource{pool(1), swap(1), file("/etc/c/config", "1"), other, file("/etc/k/config", "1"), file("/etc/k/conf.d/40", "1"), svc}
+	v2 := []host.Resource{host.Module{Name: "br_netfilter"}, pool(2), swap(2), file("/etc/c/config", "2"), other, file("/etc/k/config", "2"), file("/etc/k/conf.d/50", "2"), svc}
 	for _, start := range []string{"fresh", "changed", "drifted", "foreign"} {
 		for _, reboot := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, reboot %v", start, reboot), func(t *testing.T) {
@@ -264,6 +273,14 @@ func TestACrashAtAnyWriteConverges(t *testing.T) {
 			})
 		}
 	}
+}
+
+func pool(count int64) host.HugePages {
+	return host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: count}
+}
+
+func swap(mebibytes int64) host.SwapFile {
+	return host.SwapFile{Path: "/swap", Bytes: mebibytes << 20, Active: true}
 }
 
 func prepare(t *testing.T, start string, m *hosttest.Memory, v1 host.State, owned *[]host.Owned) {

@@ -151,11 +151,15 @@ func Own(want State, have map[ID]Resource, owned []Owned, takes func(Entry) bool
 }
 
 // original is what to give back of something seen: a service is given back
-// running or not, never with a debt.
+// running or not, never with a debt, and a program has nothing to give back. That
+// it ran is always the agent's own note, also when the agent has lost its record.
 func original(seen Resource) Resource {
-	if svc, ok := seen.(Service); ok {
-		svc.Current, svc.Reads = true, nil
-		return svc
+	switch r := seen.(type) {
+	case Service:
+		r.Current, r.Reads = true, nil
+		return r
+	case Command:
+		return nil
 	}
 	return seen
 }

@@ -3,6 +3,7 @@ package host
 import (
 	"fmt"
 	"strconv"
+	"strings"
 )
 
 // Module is a kernel module that is loaded, or built into the kernel. That it is
@@ -36,12 +37,14 @@ func (p HugePages) ID() ID {
 // blankHugePages undoes ID.
 func blankHugePages(name string) (HugePages, error) {
 	p := HugePages{NUMANode: -1}
-	if _, err := fmt.Sscanf(name, "%dkB@node%d", &p.SizeKiB, &p.NUMANode); err == nil {
-		return p, nil
+	size, node, ok := strings.Cut(name, "@node")
+	size, okSize := strings.CutSuffix(size, "kB")
+	var err error
+	if p.SizeKiB, err = strconv.ParseInt(size, 10, 64); err == nil && ok {
+		p.NUMANode, err = strconv.Atoi(node)
 	}
-	p.NUMANode = -1
-	if _, err := fmt.Sscanf(name, "%dkB", &p.SizeKiB); err != nil {
-		return p, fmt.Errorf("cannot read %q as a pool of huge pages: %w", name, err)
+	if err != nil || !okSize || p.ID().Name != name {
+		return HugePages{}, fmt.Errorf("cannot read %q as a pool of huge pages", name)
 	}
 	return p, nil
 }

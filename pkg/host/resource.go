@@ -31,6 +31,14 @@ const (
 	KindCommand   Kind = "command"
 )
 
+// Kinds returns all kinds.
+func Kinds() []Kind {
+	return []Kind{
+		KindFile, KindDir, KindLink, KindService, KindSysctl, KindImage,
+		KindModule, KindHugePages, KindSwapFile, KindCommand,
+	}
+}
+
 // ID names one resource on one machine. It prints as "file:/etc/hosts".
 type ID struct {
 	Kind Kind
@@ -147,6 +155,9 @@ type Image struct {
 	// Source is the registry reference to pull and tag as Ref when there is
 	// no archive. Not part of an observation.
 	Source string `json:"source,omitempty"`
+	// Snapshotter is what the runtime makes containers of this image with, where
+	// that is not the usual one. Not part of an observation.
+	Snapshotter string `json:"snapshotter,omitempty"`
 }
 
 // ID implements Resource.
@@ -154,7 +165,7 @@ func (i Image) ID() ID { return ID{KindImage, i.Ref} }
 
 // Equal reports whether two resources describe the same thing in the same
 // state, in the terms of a wish: what an observation cannot show (Reads,
-// Archive, Source) does not count, and a nil is equal only to a nil.
+// Archive, Source, Snapshotter) does not count, and a nil is equal only to a nil.
 func Equal(a, b Resource) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -174,10 +185,10 @@ func observable(r Resource) Resource {
 		r.Reads = nil
 		return r
 	case Image:
-		r.Archive, r.Source = "", ""
+		r.Archive, r.Source, r.Snapshotter = "", "", ""
 		return r
 	case Command:
-		return Command{Name: r.Name, Digest: r.Digest}
+		return ran{r.Name, r.Digest}
 	}
 	return r
 }

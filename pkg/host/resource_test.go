@@ -13,6 +13,8 @@ func TestStoredResourcesSurviveJSON(t *testing.T) {
 		host.Dir{Path: "/d", Mode: 0o755}, host.Link{Path: "/l", Target: "/t"},
 		host.Service{Name: "k.service", Running: true, Current: true, Reads: []host.ID{{Kind: host.KindFile, Name: "/a:b"}}},
 		host.Sysctl{Key: "vm.x", Value: "1", AtLeast: true}, host.Image{Ref: "pause:1", Pinned: true, Archive: "/x", Source: "r/p:1"},
+		host.Module{Name: "br_netfilter"}, host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: 3}, host.HugePages{SizeKiB: 1 << 20, Count: 1},
+		host.SwapFile{Path: "/a b", Bytes: 1 << 40, Active: true},
 	} {
 		b, err := json.Marshal(host.Stored{Resource: r})
 		if err != nil {
@@ -39,6 +41,11 @@ func TestAResourceOfANewerAgentIsAnErrorNotAPanic(t *testing.T) {
 	}
 	if _, err := host.Blank(host.ID{Kind: "hologram", Name: "x"}); err == nil {
 		t.Error("made")
+	}
+	for _, bad := range []string{"", "kB", "2048", "2048kBx", "2048kB@node", "2048kB@node-1", "2048kB@nodex", "02048kB", "2048kB@node01"} {
+		if r, err := host.Blank(host.ID{Kind: host.KindHugePages, Name: bad}); err == nil {
+			t.Errorf("%q is taken for %+v", bad, r)
+		}
 	}
 	var id host.ID
 	for _, bad := range []string{"", "file", "file:", ":x"} {

@@ -69,8 +69,26 @@ func why(have, want Resource) string {
 		if h, ok := have.(Image); ok {
 			return differences(difference("pin", h.Pinned != w.Pinned, h.Pinned, w.Pinned))
 		}
+	case HugePages:
+		if h, ok := have.(HugePages); ok {
+			return differences(difference("count", h.Count != w.Count, h.Count, w.Count))
+		}
+	case SwapFile:
+		if h, ok := have.(SwapFile); ok {
+			return differences(
+				difference("size", h.Bytes != w.Bytes, h.Bytes, w.Bytes),
+				difference("use", h.Active != w.Active, usage(h.Active), usage(w.Active)),
+			)
+		}
 	}
 	return "differs"
+}
+
+func usage(active bool) string {
+	if active {
+		return "on"
+	}
+	return "off"
 }
 
 func owner(uid, gid int) string { return fmt.Sprintf("%d:%d", uid, gid) }

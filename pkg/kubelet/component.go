@@ -15,7 +15,16 @@ const Name = "kubelet"
 // Component returns kubelet's component. It must be asked after tuning,
 // containerd and credential, whose resources kubelet reads.
 func Component() node.Component {
-	return node.Component{Name: Name, Desired: Desired, Notes: notes}
+	return node.Component{Name: Name, Desired: Desired, Notes: notes, Reasons: reasons}
+}
+
+// reasons returns where the values come from; none when there is no decision.
+func reasons(in node.Input) []node.Reason {
+	s, err := Decide(in)
+	if err != nil {
+		return nil
+	}
+	return s.Why
 }
 
 // notes returns the remarks of the decision; none when there is no decision.
@@ -54,12 +63,12 @@ func Desired(in node.Input) ([]host.Resource, error) {
 		host.File{Path: l.ClusterCA, Content: cluster.CertificateAuthority, Mode: 0o644},
 		host.File{Path: l.KubeletConfig, Content: configJSON, Mode: 0o644},
 	}
-	if user := in.Config.Spec.Kubelet.Config; len(user) > 0 {
+	if user := in.Config.Spec.Kubelet.Config; len(user) > 0 || len(s.DropIn) > 0 {
 		file := host.File{Path: l.KubeletDropIn, Mode: 0o644}
 		if _, ok := user[secretURLHeader]; ok {
 			file.Mode, file.Secret = 0o600, true
 		}
-		if file.Content, err = dropIn(user); err != nil {
+		if file.Content, err = dropIn(user, s.DropIn); err != nil {
 			return nil, err
 		}
 		out = append(out, host.Dir{Path: l.KubeletConfigDir, Mode: 0o755}, file)
@@ -72,7 +81,9 @@ func Desired(in node.Input) ([]host.Resource, error) {
 	if !in.Present.KubeletUnit {
 		out = append(out, host.File{Path: path.Join(l.UnitDir, l.KubeletUnit), Content: unit(in), Mode: 0o644})
 	}
-	return append(out, service(in, out)), nil
+	// kubelet watches its manifests: they are there before it starts, and one that
+	// changes is no reason to start it again.
+	return append(append(out, manifests(s)...), service(in, out)), nil
 }
 
 // service is the running kubelet. It reads all that is declared here when it
@@ -84,5 +95,8 @@ func service(in node.Input, declared []host.Resource) host.Service {
 	}
 	reads = append(reads, host.File{Path: in.Layout.ImageCredentialProviderConfig}.ID())
 	reads = append(reads, in.EnvironmentReads(in.Layout.KubeletUnit)...)
+	// It counts huge pages and looks for swap when it starts.
+	reads = append(reads, in.HugePagesReads()...)
+	reads = append(reads, in.SwapReads()...)
 	return host.Service{Name: in.Layout.KubeletUnit, Running: true, Current: true, Reads: reads}
 }

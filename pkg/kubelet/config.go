@@ -1,6 +1,8 @@
 package kubelet
 
 import (
+	"maps"
+
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/node"
 )
@@ -39,6 +41,7 @@ type configuration struct {
 	ServerTLSBootstrap              bool              `json:"serverTLSBootstrap"`
 	ShutdownGracePeriod             string            `json:"shutdownGracePeriod,omitempty"`
 	ShutdownGracePeriodCriticalPods string            `json:"shutdownGracePeriodCriticalPods,omitempty"`
+	SystemReserved                  map[string]string `json:"systemReserved,omitempty"`
 	SystemReservedCgroup            string            `json:"systemReservedCgroup"`
 	TLSCipherSuites                 []string          `json:"tlsCipherSuites"`
 }
@@ -98,6 +101,7 @@ func config(s Settings, l node.Layout) ([]byte, error) {
 		ServerTLSBootstrap:              true,
 		ShutdownGracePeriod:             s.ShutdownGracePeriod,
 		ShutdownGracePeriodCriticalPods: s.ShutdownGracePeriodCriticalPods,
+		SystemReserved:                  s.SystemReserved,
 		SystemReservedCgroup:            "/system",
 		TLSCipherSuites: []string{
 			"TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256",
@@ -117,14 +121,31 @@ func config(s Settings, l node.Layout) ([]byte, error) {
 	return node.JSON(c)
 }
 
-// dropIn renders the user's part, which kubelet itself lays over config.json.
-// Its kind and version are given where the user has not.
-func dropIn(user api.Object) ([]byte, error) {
+// dropIn renders the user's part with what the superset's fields add to it, which
+// kubelet itself lays over config.json. Its kind and version are given where the
+// user has not.
+func dropIn(user, additions api.Object) ([]byte, error) {
 	doc := map[string]any{"kind": configKind, "apiVersion": configAPIVersion}
-	for k, v := range user {
-		doc[k] = v
-	}
+	overlay(doc, user)
+	overlay(doc, additions)
 	return node.JSON(doc)
+}
+
+// overlay lays one object over another, field by field; lists are replaced. What
+// over holds is not changed later through base: maps that are in both are made
+// anew.
+func overlay(base, over map[string]any) {
+	for k, v := range over {
+		below, ok := base[k].(map[string]any)
+		above, both := v.(map[string]any)
+		if !ok || !both {
+			base[k] = v
+			continue
+		}
+		joined := maps.Clone(below)
+		overlay(joined, above)
+		base[k] = joined
+	}
 }
 
 // secretURLHeader is the one field of KubeletConfiguration that holds

@@ -18,5 +18,9 @@
 //   - Nothing is written to /etc/hosts: on Outposts, where a node must find
 //     its API server without Route 53, that is for the platform to do.
 //
+// What the superset adds (spec.labels, taints, staticPods, swap) goes where the
+// user could have put it himself: labels into one --node-labels before the user's,
+// the rest into the drop-in, beside the user's part and under what that says.
+//
 // The package is pure.
 package kubelet

@@ -34,9 +34,8 @@ func (d *decider) flags() {
 	add("--hostname-override", d.s.NodeName)
 	add("--node-ip", d.s.NodeIP)
 	add("--cloud-provider", "external")
-	if d.gpuLabel() {
-		add("--node-labels", "nvidia.com/gpu.present=true")
-		d.because("node label", "nvidia.com/gpu.present=true", "an NVIDIA device is on the PCI bus")
+	if len(d.s.Labels) > 0 {
+		add("--node-labels", labelFlag(d.s.Labels))
 	}
 	add("--runtime-cgroups", "/"+l.RuntimeSlice+"/"+l.ContainerdUnit)
 	provider := l.RegistryCredentialProvider()
@@ -45,26 +44,12 @@ func (d *decider) flags() {
 	for _, f := range flags {
 		d.fail(oneWord(f))
 	}
-	d.s.Flags = append(flags, d.userFlags()...)
+	d.s.Flags = append(flags, d.user...)
 }
 
-// gpuLabel reports whether the node gets the label by which NVIDIA's operators
-// find it; nodeadm sets it since 1.35.
-func (d *decider) gpuLabel() bool {
-	if !d.s.Version.AtLeast(1, 35) {
-		return false
-	}
-	if err := d.in.Require("hardware.pci"); err != nil {
-		d.note("the label nvidia.com/gpu.present is not set: %v", err)
-		return false
-	}
-	return d.in.Hardware.HasNVIDIA()
-}
-
-// userFlags returns the user's flags, each trimmed, and refuses what the
-// environment file cannot hold.
-func (d *decider) userFlags() []string {
-	var out []string
+// userFlags takes the user's flags, each trimmed, and refuses what the environment
+// file cannot hold.
+func (d *decider) userFlags() {
 	for i, raw := range d.in.Config.Spec.Kubelet.Flags {
 		f := strings.TrimSpace(raw)
 		if err := fileable(f); err != nil {
@@ -73,11 +58,13 @@ func (d *decider) userFlags() []string {
 			continue
 		}
 		if f != "" {
-			out = append(out, f)
+			d.user = append(d.user, f)
 		}
 	}
-	return out
 }
+
+// userWords are the user's flags as kubelet gets them.
+func (d *decider) userWords() []word { return words(strings.Join(d.user, " ")) }
 
 // fileable refuses what systemd would not read back from an environment file:
 // text that is not UTF-8, line ends, and other control characters.

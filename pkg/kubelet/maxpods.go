@@ -1,7 +1,6 @@
 package kubelet
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"strings"
@@ -17,15 +16,32 @@ import (
 // and nodeadm's fallback.
 const fallbackPods = 110
 
-// pods decides the number of pods: as many as the VPC CNI has addresses for in
-// its default mode, or what the user's expression makes of that.
+// pods decides the number of pods, and the number that counts in the end, which the
+// user may have set elsewhere.
 func (d *decider) pods() {
+	d.systemReserve()
+	if d.in.Config.Spec.CNI.Profile == "" {
+		d.nodeadmPods()
+	} else {
+		d.profilePods()
+	}
+	d.effectivePods()
+}
+
+// nodeadmPods decides the number of pods as nodeadm does: as many as the VPC CNI has
+// addresses for in its default mode, or what the user's expression makes of that.
+func (d *decider) nodeadmPods() {
 	limits, source := d.limits()
 	expression := strings.TrimSpace(d.in.Config.Spec.Kubelet.MaxPodsExpression)
 	switch {
 	case limits == nil:
-		d.s.MaxPods = d.fallback()
-		d.because("maxPods", itoa(d.s.MaxPods), "fallback: "+source)
+		from := "fallback: " + source
+		if d.superset() {
+			d.s.MaxPods, from = d.bearable(fallbackPods, from)
+		} else {
+			d.s.MaxPods = d.fallback()
+		}
+		d.because("maxPods", itoa(d.s.MaxPods), from)
 		d.note("maxPods is %d, a fallback: %s", d.s.MaxPods, source)
 		if expression != "" {
 			d.note("spec.kubelet.maxPodsExpression is not evaluated, because the ENI limits are not known")
@@ -34,9 +50,8 @@ func (d *decider) pods() {
 		d.s.MaxPods = podsOf(*limits)
 		d.because("maxPods", itoa(d.s.MaxPods), fmt.Sprintf("%s: %d ENIs × (%d−1) + 2", source, limits.MaxENIs, limits.IPv4PerENI))
 	default:
-		d.expression(expression, *limits, source)
+		d.evaluate(expression, *limits, podsOf(*limits), source)
 	}
-	d.overrides()
 }
 
 // fallback is fallbackPods, or on a machine too small to reserve memory for so
@@ -75,9 +90,9 @@ func (d *decider) limits() (*hardware.ENILimits, string) {
 	return nil, "the ENI limits of " + t + " are neither in the table nor told by EC2"
 }
 
-// expression evaluates spec.kubelet.maxPodsExpression with nodeadm's variables.
-func (d *decider) expression(text string, l hardware.ENILimits, source string) {
-	standard := podsOf(l)
+// evaluate decides the number of pods by spec.kubelet.maxPodsExpression, with
+// nodeadm's variables. standard is the number that it replaces.
+func (d *decider) evaluate(text string, l hardware.ENILimits, standard int, source string) {
 	pods, err := cel.Int(text, map[string]int64{
 		"default_enis": int64(l.MaxENIs),
 		"ips_per_eni":  int64(l.IPv4PerENI),
@@ -93,23 +108,4 @@ func (d *decider) expression(text string, l hardware.ENILimits, source string) {
 	}
 	d.s.MaxPods = int(pods)
 	d.because("maxPods", itoa(d.s.MaxPods), fmt.Sprintf("spec.kubelet.maxPodsExpression with default_enis=%d, ips_per_eni=%d, max_pods=%d (%s)", l.MaxENIs, l.IPv4PerENI, standard, source))
-}
-
-// overrides tells of a maxPods that the user sets behind our back: the
-// reservation does not follow it, as in nodeadm.
-func (d *decider) overrides() {
-	own := d.in.Config.Spec.Kubelet
-	if v, ok := own.Config.Lookup("maxPods"); ok && fmt.Sprint(v) != itoa(d.s.MaxPods) {
-		text, err := json.Marshal(v)
-		if err == nil {
-			d.note("kube-reserved memory is reckoned from %d pods although spec.kubelet.config sets maxPods %s", d.s.MaxPods, text)
-		}
-	}
-	for _, flag := range own.Flags {
-		for _, word := range strings.Fields(flag) {
-			if value, ok := strings.CutPrefix(word, "--max-pods="); ok && value != itoa(d.s.MaxPods) {
-				d.note("kube-reserved memory is reckoned from %d pods although spec.kubelet.flags has %s", d.s.MaxPods, word)
-			}
-		}
-	}
 }

@@ -24,6 +24,10 @@ func (d *decider) reserve() {
 		d.fail(err)
 	}
 	cpus := d.in.Hardware.CPU.Online
+	if d.superset() {
+		d.reservation(cpus)
+		return
+	}
 	memory := reservedMemory(d.s.MaxPods)
 	d.s.Reserved = Reserved{
 		CPU:              itoa(reservedCPU(cpus)) + "m",

@@ -4,7 +4,9 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 
+	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/node"
 )
@@ -32,9 +34,14 @@ type Settings struct {
 	Bootstrap  bool   `json:"bootstrap,omitempty"`
 	ClusterDNS string `json:"clusterDNS"`
 	MaxPods    int    `json:"maxPods"`
+	// EffectiveMaxPods is the number of pods that kubelet will allow: MaxPods, unless
+	// the user's own configuration or flags of kubelet say otherwise.
+	EffectiveMaxPods int `json:"effectiveMaxPods"`
 	// Reserved is kubeReserved: cpu, memory, ephemeral-storage.
-	Reserved     Reserved        `json:"reserved"`
-	FeatureGates map[string]bool `json:"featureGates"`
+	Reserved Reserved `json:"reserved"`
+	// SystemReserved is systemReserved, as quantities by resource; nil for none.
+	SystemReserved map[string]string `json:"systemReserved,omitempty"`
+	FeatureGates   map[string]bool   `json:"featureGates"`
 	// ShutdownGracePeriod and its part for critical pods are durations as
 	// kubelet writes them; empty leaves graceful shutdown off.
 	ShutdownGracePeriod             string `json:"shutdownGracePeriod,omitempty"`
@@ -42,6 +49,15 @@ type Settings struct {
 	// ImageServiceEndpoint is set where images are pulled by another service
 	// than containerd.
 	ImageServiceEndpoint string `json:"imageServiceEndpoint,omitempty"`
+	// Labels are those that the agent gives in --node-labels: spec.labels with their
+	// references replaced, and that of a GPU.
+	Labels map[string]string `json:"labels,omitempty"`
+	// DropIn is what the superset's fields lay over the user's part of the
+	// configuration. Nothing in it is a secret.
+	DropIn api.Object `json:"dropIn,omitempty"`
+	// StaticPods are the manifests, and StaticPodDir where they go.
+	StaticPods   []StaticPod `json:"staticPods,omitempty"`
+	StaticPodDir string      `json:"staticPodDir,omitempty"`
 	// Flags is kubelet's command line in its final order.
 	Flags []string `json:"flags"`
 	// DropInByEnvironment is set for a kubelet that reads its drop-in folder
@@ -70,7 +86,12 @@ func Decide(in node.Input) (Settings, error) {
 	d.network()
 	d.pods()
 	d.reserve()
+	d.userFlags()
+	d.taints()
+	d.staticPods()
+	d.swap()
 	d.toggles()
+	d.labels()
 	d.flags()
 	if len(d.errs) > 0 {
 		return Settings{}, errors.Join(d.errs...)
@@ -80,9 +101,16 @@ func Decide(in node.Input) (Settings, error) {
 
 // decider gathers settings and the reasons why there are none.
 type decider struct {
-	in   node.Input
-	s    Settings
+	in node.Input
+	s  Settings
+	// user are the user's flags, as far as they stay flags.
+	user []string
 	errs []error
+	// system is systemReserved in numbers.
+	system kept
+	// addressable is how many pods the network plugin has addresses for; 0 when that
+	// is no bound or not known.
+	addressable int
 }
 
 func (d *decider) fail(err error) {
@@ -164,7 +192,37 @@ func (d *decider) toggles() {
 	}
 }
 
-// hasDropIn reports whether the user has a part in kubelet's configuration.
-func (d *decider) hasDropIn() bool { return len(d.in.Config.Spec.Kubelet.Config) > 0 }
+// hasDropIn reports whether there is a part of kubelet's configuration beside
+// config.json: the user's, or what the superset's fields come to.
+func (d *decider) hasDropIn() bool {
+	return len(d.in.Config.Spec.Kubelet.Config) > 0 || len(d.s.DropIn) > 0
+}
+
+// add sets a field of the drop-in, by its path, unless the user's own part of the
+// configuration has it: what is written in kubelet's words counts, and a remark
+// says so when it differs.
+func (d *decider) add(value any, from string, path ...string) {
+	name := strings.Join(path, ".")
+	if own, ok := d.in.Config.Spec.Kubelet.Config.Lookup(path...); ok {
+		if fmt.Sprint(own) != fmt.Sprint(value) {
+			d.note("%s is %v, from spec.kubelet.config, and not %v of %s", name, own, value, from)
+		}
+		return
+	}
+	if d.s.DropIn == nil {
+		d.s.DropIn = api.Object{}
+	}
+	at := map[string]any(d.s.DropIn)
+	for _, key := range path[:len(path)-1] {
+		next, ok := at[key].(map[string]any)
+		if !ok {
+			next = map[string]any{}
+			at[key] = next
+		}
+		at = next
+	}
+	at[path[len(path)-1]] = value
+	d.because(name, fmt.Sprint(value), from)
+}
 
 func itoa(i int) string { return strconv.Itoa(i) }

@@ -14,6 +14,8 @@ import (
 
 // Reason says where a decided value comes from, for `plan` and `explain`.
 type Reason struct {
+	// Component is the one that has decided; empty within its own settings.
+	Component string `json:"component,omitempty"`
 	// Setting is the value's name in the words of what it configures: maxPods.
 	Setting string `json:"setting"`
 	Value   string `json:"value"`
@@ -96,7 +98,7 @@ func (l Layout) EnvironmentDropIn(unit string) string {
 }
 
 // EnvironmentReads returns the files from which unit's process gets what
-// spec.instance.environment sets. They are declared by the component tuning;
+// spec.instance.environment and spec.proxy set. They are declared by the component tuning;
 // the component that runs the unit lists them among what it reads.
 func (in Input) EnvironmentReads(unit string) []host.ID {
 	var ids []host.ID
@@ -108,6 +110,9 @@ func (in Input) EnvironmentReads(unit string) []host.ID {
 		if key != api.EnvironmentDefault && EnvironmentUnit(key) == unit && len(vars) > 0 {
 			return append(ids, host.File{Path: in.Layout.EnvironmentDropIn(unit)}.ID())
 		}
+	}
+	if len(in.ProxyEnvironment(unit)) > 0 {
+		ids = append(ids, host.File{Path: in.Layout.EnvironmentDropIn(unit)}.ID())
 	}
 	return ids
 }

@@ -96,8 +96,21 @@ type Present struct {
 	// BridgeNetfilter: the kernel has the sysctls net.bridge.bridge-nf-call-*,
 	// which come with the module br_netfilter and not before.
 	BridgeNetfilter bool `json:"bridgeNetfilter,omitempty"`
+	// Chrony is the unit of chrony, chronyd.service or chrony.service; empty when
+	// there is none. ChronySources is the path of a file of the agent's own from
+	// which this chrony would take time sources when it starts; empty when its
+	// configuration names no directory for such files.
+	Chrony        string `json:"chrony,omitempty"`
+	ChronySources string `json:"chronySources,omitempty"`
+	// Timesyncd: the image has systemd-timesyncd.
+	Timesyncd bool `json:"timesyncd,omitempty"`
+	// SetupLocalDisks: the program at Layout.SetupLocalDisks is installed.
+	SetupLocalDisks bool `json:"setupLocalDisks,omitempty"`
 	// Iptables is the path of the iptables program; empty when there is none.
 	Iptables string `json:"iptables,omitempty"`
+	// Programs says of the programs that the configuration names by their path
+	// whether they are installed. One that is not in it has not been looked for.
+	Programs map[string]bool `json:"programs,omitempty"`
 }
 
 // Problem is a fact that could not be had.
@@ -136,6 +149,24 @@ type Component struct {
 	// without effect, two settings that do not go together. Nil when there is
 	// never anything to say.
 	Notes func(Input) []string
+	// Reasons returns where the decided values come from. Nil when nothing is
+	// decided; no reasons when the input allows no decision.
+	Reasons func(Input) []Reason
+}
+
+// Reasons joins the reasons of all components, each with its component's name.
+func Reasons(in Input, components []Component) []Reason {
+	var out []Reason
+	for _, c := range components {
+		if c.Reasons == nil {
+			continue
+		}
+		for _, r := range c.Reasons(in) {
+			r.Component = c.Name
+			out = append(out, r)
+		}
+	}
+	return out
 }
 
 // Notes joins the remarks of all components, each with its component's name.
@@ -153,18 +184,22 @@ func Notes(in Input, components []Component) []string {
 }
 
 // Desired asks every component in order and joins their answers. All
-// components are asked even when one refuses; the errors come joined.
+// components are asked even when one refuses; the errors come joined. Programs
+// with a stage are where their stage says, all else is in the order asked for.
 func Desired(in Input, components []Component) (host.State, error) {
-	var s host.State
+	var entries []host.Entry
 	var errs joined
 	for _, c := range components {
 		rs, err := c.Desired(in)
-		if err == nil {
-			err = s.Add(c.Name, rs...)
-		}
 		if err != nil {
 			errs.add(fmt.Errorf("cannot decide %s: %w", c.Name, err))
+			continue
+		}
+		for _, r := range rs {
+			entries = append(entries, host.Entry{Owner: c.Name, Resource: r})
 		}
 	}
+	s, err := join(entries, in.Layout.KubeletUnit)
+	errs.add(err)
 	return s, errs.err()
 }

@@ -23,6 +23,7 @@ type Layout struct {
 	Kubeconfig                    string `json:"kubeconfig"`
 	BootstrapKubeconfig           string `json:"bootstrapKubeconfig"`
 	ClusterCA                     string `json:"clusterCA"`
+	StaticPodDir                  string `json:"staticPodDir"`            // of spec.staticPods
 	ImageCredentialProvider       string `json:"imageCredentialProvider"` // binary that the image may bring
 	ImageCredentialProviderConfig string `json:"imageCredentialProviderConfig"`
 	// CredentialProviderLink is where the agent links to itself under the name
@@ -67,9 +68,24 @@ type Layout struct {
 
 	// System.
 	SysctlDropIn       string `json:"sysctlDropIn"`
+	ModulesLoad        string `json:"modulesLoad"`   // names the modules that are loaded at boot
+	ModuleOptions      string `json:"moduleOptions"` // their parameters, modprobe.d(5)
+	TimesyncdDropIn    string `json:"timesyncdDropIn"`
+	TimesyncdUnit      string `json:"timesyncdUnit"`
 	ResolvedDropIn     string `json:"resolvedDropIn"`
 	ResolvedUnit       string `json:"resolvedUnit"`
 	ManagerEnvironment string `json:"managerEnvironment"`
+	// SetupLocalDisks is the program of EKS images that joins and mounts the disks
+	// of the instance.
+	SetupLocalDisks string `json:"setupLocalDisks"`
+
+	// NetworkDir is where systemd-networkd finds files that last until the next
+	// boot, ENIRecordDir where it is written down who looks after each ENI.
+	NetworkDir   string `json:"networkDir"`
+	ENIRecordDir string `json:"eniRecordDir"`
+	// RunMarker says that the machine's daemons are being started: ENIs that appear
+	// from then on belong to the network plugin.
+	RunMarker string `json:"runMarker"`
 }
 
 // AL2023 is the layout of Amazon Linux 2023 images made for EKS: the paths
@@ -93,6 +109,7 @@ func AL2023() Layout {
 		Kubeconfig:                    "/var/lib/kubelet/kubeconfig",
 		BootstrapKubeconfig:           "/var/lib/kubelet/bootstrap-kubeconfig",
 		ClusterCA:                     "/etc/kubernetes/pki/ca.crt",
+		StaticPodDir:                  "/etc/kubernetes/manifests",
 		ImageCredentialProvider:       "/etc/eks/image-credential-provider/ecr-credential-provider",
 		ImageCredentialProviderConfig: "/etc/eks/image-credential-provider/config.json",
 		CredentialProviderLink:        "/var/lib/eksnode/bin/ecr-credential-provider",
@@ -123,9 +140,18 @@ func AL2023() Layout {
 		SandboxArchive: "/etc/eks/pause.tar",
 
 		SysctlDropIn:       "/etc/sysctl.d/99-eksnode.conf",
+		ModulesLoad:        "/etc/modules-load.d/eksnode.conf",
+		ModuleOptions:      "/etc/modprobe.d/eksnode.conf",
+		TimesyncdDropIn:    "/etc/systemd/timesyncd.conf.d/eksnode.conf",
+		TimesyncdUnit:      "systemd-timesyncd.service",
 		ResolvedDropIn:     "/run/systemd/resolved.conf.d/40-eks.conf",
 		ResolvedUnit:       "systemd-resolved.service",
 		ManagerEnvironment: "/etc/systemd/system.conf.d/environment.conf",
+		SetupLocalDisks:    "/usr/bin/setup-local-disks",
+
+		NetworkDir:   "/run/systemd/network",
+		ENIRecordDir: "/etc/eks/nodeadm/udev-net-manager",
+		RunMarker:    "/run/nodeadm/init",
 	}
 }
 

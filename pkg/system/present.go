@@ -51,7 +51,10 @@ func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present,
 		NvidiaRuntime:   p.program(l.NvidiaRuntime),
 		ECRProvider:     p.program(l.ImageCredentialProvider),
 		SandboxArchive:  p.file(l.SandboxArchive) != nil,
+		SetupLocalDisks: p.program(l.SetupLocalDisks),
 	}
+	present.Timesyncd = p.unit(l.TimesyncdUnit)
+	present.Chrony, present.ChronySources = p.chrony()
 	for _, dir := range iptablesDirs() {
 		if name := path.Join(dir, "iptables"); present.Iptables == "" && p.program(name) {
 			present.Iptables = name

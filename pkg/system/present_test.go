@@ -61,8 +61,45 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 			want: node.Present{RuntimeSlice: true, BridgeNetfilter: true},
 		},
 		{
+			name:   "an image whose program prepares local disks",
+			things: []string{"usr/bin/setup-local-disks"},
+			want:   node.Present{SetupLocalDisks: true},
+		},
+		{
 			name:   "a slice that containerd is not in",
 			things: []string{"etc/systemd/system/runtime.slice = [Slice]"},
+		},
+		{
+			name: "Amazon Linux 2023, whose chrony takes files from /run alone",
+			things: []string{"usr/lib/systemd/system/chronyd.service = [Service]",
+				"etc/chrony.conf = # comment\n! another\nsourcedir /run/chrony.d\ndriftfile /var/lib/chrony/drift\n"},
+			want: node.Present{Chrony: "chronyd.service", ChronySources: "/run/chrony.d/eksnode.sources"},
+		},
+		{
+			name: "Debian, whose chrony has an alias and several directories",
+			things: []string{"usr/lib/systemd/system/chrony.service = [Service]", "etc/systemd/system/chronyd.service -> /usr/lib/systemd/system/chrony.service",
+				"etc/chrony/chrony.conf = confdir /etc/chrony/conf.d\npool 2.debian.pool.ntp.org iburst\nsourcedir /run/chrony-dhcp\nsourcedir /etc/chrony/sources.d\n"},
+			want: node.Present{Chrony: "chrony.service", ChronySources: "/etc/chrony/sources.d/eksnode.sources"},
+		},
+		{
+			name:   "chrony that takes no files",
+			things: []string{"usr/lib/systemd/system/chronyd.service = [Service]", "etc/chrony.conf = server 10.0.0.1\n#sourcedir /etc/chrony.d\n"},
+			want:   node.Present{Chrony: "chronyd.service"},
+		},
+		{
+			name:   "chrony without a configuration",
+			things: []string{"usr/lib/systemd/system/chronyd.service = [Service]"},
+			want:   node.Present{Chrony: "chronyd.service"},
+		},
+		{
+			name:   "Ubuntu, which has systemd-timesyncd",
+			things: []string{"usr/lib/systemd/system/systemd-timesyncd.service = [Service]"},
+			want:   node.Present{Timesyncd: true},
+		},
+		{
+			name: "systemd-timesyncd masked in favour of a chrony that is masked, too",
+			things: []string{"usr/lib/systemd/system/systemd-timesyncd.service -> /dev/null", "usr/lib/systemd/system/chronyd.service -> /dev/null",
+				"etc/chrony.conf = sourcedir /etc/chrony.d\n"},
 		},
 		{
 			name:   "masked units",
@@ -119,5 +156,25 @@ func TestWhatCannotBeLookedAtIsSaidAndNotTakenForAbsent(t *testing.T) {
 	_, err := Present(rootfs.At(dir), node.AL2023(), nil)
 	if err == nil || !strings.Contains(err.Error(), "cannot tell whether the machine has /etc/systemd/system/kubelet.service") {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestTheDirectoryForTimeSourcesIsTheOneThatLasts(t *testing.T) {
+	for text, want := range map[string]string{
+		"":                                    "",
+		"SourceDir /etc/chrony.d/":            "/etc/chrony.d/eksnode.sources",
+		"  sourcedir\t/run/a /etc/b /etc/c\n": "/etc/b/eksnode.sources",
+		"confdir /etc/chrony/conf.d":          "/etc/chrony/conf.d/eksnode.conf",
+		"confdir /etc/chrony/conf.d\nsourcedir /run/chrony-dhcp": "/run/chrony-dhcp/eksnode.sources",
+		"include /etc/chrony.d/*.conf":                           "/etc/chrony.d/eksnode.conf",
+		"include /etc/chrony.conf.local":                         "",
+		"include /etc/*/*.conf":                                  "",
+		"sourcedir":                                              "",
+		"sourcedir relative":                                     "",
+		"confdir /var/run/x\nconfdir /etc/y":                     "/etc/y/eksnode.conf",
+	} {
+		if got := chronySources(text); got != want {
+			t.Errorf("%q: got %q, want %q", text, got, want)
+		}
 	}
 }

@@ -24,8 +24,8 @@ type Environment struct {
 	Variables map[string]api.Secret `json:"variables"`
 }
 
-// environments decides the files of spec.instance.environment, the manager's
-// first. Values are never part of an error.
+// environments decides the files of spec.instance.environment and spec.proxy, the
+// manager's first. Values are never part of an error.
 func environments(in node.Input) ([]Environment, error) {
 	var out []Environment
 	var errs []error
@@ -60,7 +60,8 @@ func environments(in node.Input) ([]Environment, error) {
 		}
 	}
 	slices.SortFunc(out, func(a, b Environment) int { return strings.Compare(a.Unit, b.Unit) })
-	return out, errors.Join(errs...)
+	out, err := proxied(in, out)
+	return out, errors.Join(append(errs, err)...)
 }
 
 // unitName refuses what is no name of a unit, systemd.unit(5), and so could

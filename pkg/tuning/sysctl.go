@@ -4,7 +4,6 @@ import (
 	"strings"
 
 	"github.com/eksnode/eksnode/pkg/host"
-	"github.com/eksnode/eksnode/pkg/node"
 )
 
 // The parameters of pkg/kubelet/cm in Kubernetes, which kubelet compares at its
@@ -32,8 +31,9 @@ var why = map[string]string{
 	"kernel.pid_max":                      fromLimits,
 }
 
-func exact(in node.Input) []host.Sysctl {
-	out := []host.Sysctl{
+// exact are the parameters that must have one value.
+func exact() []host.Sysctl {
+	return []host.Sysctl{
 		{Key: "vm.overcommit_memory", Value: "1"},
 		{Key: "vm.panic_on_oom", Value: "0"},
 		{Key: "kernel.panic", Value: "10"},
@@ -42,14 +42,13 @@ func exact(in node.Input) []host.Sysctl {
 		{Key: "kernel.keys.root_maxbytes", Value: "25000000"},
 		{Key: "net.ipv4.ip_forward", Value: "1"},
 	}
-	if in.Present.BridgeNetfilter {
-		out = append(out, bridge()...)
-	}
-	return out
 }
 
+// bridgeModule is the module that brings the parameters of bridge.
+const bridgeModule = "br_netfilter"
+
 // bridge are the parameters that a kernel has only once the module br_netfilter
-// is loaded, which the CNI does that needs it.
+// is loaded, which the CNI does that needs it, or spec.kernelModules asks for.
 func bridge() []host.Sysctl {
 	return []host.Sysctl{
 		{Key: "net.bridge.bridge-nf-call-iptables", Value: "1"},
@@ -70,16 +69,14 @@ func atLeast() []host.Sysctl {
 // whether the kernel has them yet or not: the minus tells systemd-sysctl to do
 // without, and udev applies them when the module comes. So the file does not
 // depend on when one looked.
-func sysctlFile(exact []host.Sysctl) []byte {
+func sysctlFile(all []host.Sysctl) []byte {
 	var b strings.Builder
 	b.WriteString("# Written by eksnode.\n")
-	for _, p := range exact {
-		if !strings.HasPrefix(p.Key, "net.bridge.") {
-			b.WriteString(p.Key + " = " + p.Value + "\n")
+	for _, p := range all {
+		if strings.HasPrefix(p.Key, "net.bridge.") {
+			b.WriteString("-")
 		}
-	}
-	for _, p := range bridge() {
-		b.WriteString("-" + p.Key + " = " + p.Value + "\n")
+		b.WriteString(strings.TrimSuffix(p.Key+" = "+p.Value, " ") + "\n")
 	}
 	return []byte(b.String())
 }

@@ -245,7 +245,6 @@ func TestTheResolverIsLeftAloneUnlessSomethingIsSet(t *testing.T) {
 
 func TestWhatCannotBeDoneIsRefused(t *testing.T) {
 	for name, change := range map[string]func(*node.Input){
-		"local disks":        func(in *node.Input) { in.Config.Spec.Instance.LocalStorage.Strategy = api.LocalStorageRAID0 },
 		"line in nameserver": func(in *node.Input) { in.Config.Spec.Instance.Network.Nameservers = []string{"10.0.0.2\n[Evil]"} },
 		"two in one":         func(in *node.Input) { in.Config.Spec.Instance.Network.Nameservers = []string{"10.0.0.2 10.0.0.3"} },
 		"empty domain":       func(in *node.Input) { in.Config.Spec.Instance.Network.Domains = []string{""} },

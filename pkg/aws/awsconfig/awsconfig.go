@@ -11,6 +11,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
 	"os"
 	"strings"
@@ -46,7 +47,8 @@ type Options struct {
 	// where asking for it would only cost time.
 	IMDS *imds.Client
 	// Proxy chooses the proxy of a request; nil takes HTTPS_PROXY, HTTP_PROXY and
-	// NO_PROXY from the environment, as it was when this process first asked.
+	// NO_PROXY from the environment, as it was when this process first asked. It is
+	// not asked about services on the link, which only this machine can reach.
 	Proxy func(*http.Request) (*url.URL, error)
 	// Log gets the SDK's own messages at debug level; nil drops them.
 	Log *slog.Logger
@@ -93,11 +95,30 @@ func httpClient(proxy func(*http.Request) (*url.URL, error)) *awshttp.BuildableC
 		WithTimeout(requestTimeout).
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTimeout }).
 		WithTransportOptions(func(t *http.Transport) {
-			t.Proxy = proxy
+			t.Proxy = beyondTheLink(proxy)
 			t.TLSHandshakeTimeout = tlsTimeout
 			t.ResponseHeaderTimeout = answerTimeout
 			t.OnProxyConnectResponse = checkConnect
 		})
+}
+
+// beyondTheLink keeps requests to services on the link away from a proxy, which
+// would answer with its own machine's identity: instance metadata, and the agents
+// that give credentials to pods and tasks.
+func beyondTheLink(proxy func(*http.Request) (*url.URL, error)) func(*http.Request) (*url.URL, error) {
+	return func(r *http.Request) (*url.URL, error) {
+		if a, err := netip.ParseAddr(r.URL.Hostname()); err == nil && onTheLink(a.Unmap()) {
+			return nil, nil
+		}
+		return proxy(r)
+	}
+}
+
+// onTheLink reports whether an address is link-local, or of the block that EC2 uses
+// as such for IPv6:
+// https://docs.aws.amazon.com/AWSEC2/latest/UserGuide/instancedata-data-retrieval.html
+func onTheLink(a netip.Addr) bool {
+	return a.IsLinkLocalUnicast() || netip.PrefixFrom(netip.AddrFrom16([16]byte{0xfd, 0x00, 0x0e, 0xc2}), 32).Contains(a.WithZone(""))
 }
 
 // checkConnect makes a proxy's refusal an error that can be told apart.

@@ -275,3 +275,34 @@ func BenchmarkTokenFromTheInstanceRole(b *testing.B) {
 		}
 	}
 }
+
+func TestServicesOnTheLinkAreNeverAskedForThroughAProxy(t *testing.T) {
+	u, err := url.Parse("http://proxy.example:3128")
+	if err != nil {
+		t.Fatal(err)
+	}
+	choose := beyondTheLink(http.ProxyURL(u))
+	for target, direct := range map[string]bool{
+		"http://169.254.169.254/latest/meta-data/": true,  // metadata
+		"http://[fd00:ec2::254]/latest/":           true,  // the same by IPv6
+		"http://169.254.170.2/v2/credentials":      true,  // tasks
+		"http://169.254.170.23/v1/credentials":     true,  // pods
+		"http://[fd00:ec2::23]/v1/credentials":     true,  // the same by IPv6
+		"http://[::ffff:169.254.169.254]/":         true,  // in IPv6's clothes
+		"http://[fe80::1%25eth0]:80/":              true,  // a neighbour
+		"https://[fd00:ec2:1::1]/":                 true,  // of the same block
+		"https://[fd01:ec2::254]/":                 false, // somebody's own network
+		"https://169.253.169.254/":                 false,
+		"https://169.254.169.254.evil.example/":    false,
+		"https://sts.us-west-2.amazonaws.com/":     false,
+	} {
+		u, err := url.Parse(target)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := choose(&http.Request{URL: u})
+		if err != nil || (got == nil) != direct {
+			t.Errorf("%s goes by %v (%v)", target, got, err)
+		}
+	}
+}

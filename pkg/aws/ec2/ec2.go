@@ -101,7 +101,7 @@ type Limits struct {
 // not know is one with the kind awscall.Rejected.
 func (c *Client) InstanceTypeLimits(ctx context.Context, instanceType string) (Limits, error) {
 	call := c.call("ask EC2 for the network limits of "+instanceType, "ec2:DescribeInstanceTypes",
-		"Without the answer the node joins all the same, with 110 pods at most.")
+		"Without the answer the node joins all the same, with 110 pods at most, or with an estimate where spec.cni.profile is set.")
 	return awscall.Do(ctx, call, func(ctx context.Context) (Limits, error) {
 		out, err := c.sdk.DescribeInstanceTypes(ctx, &sdk.DescribeInstanceTypesInput{
 			InstanceTypes: []types.InstanceType{types.InstanceType(instanceType)},

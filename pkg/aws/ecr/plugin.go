@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"strings"
 	"time"
 )
 
@@ -55,13 +56,15 @@ type auth struct {
 // credentials. The error is a fault where AWS was asked.
 //
 // The response is for the whole registry, for half of the token's remaining life
-// and six hours at most. For the public gallery it may hold no credentials.
+// and six hours at most. For the public gallery it may hold no credentials. With
+// Mirrors it is for the registry that the image names, with the token of its mirror:
+// kubelet passes it on without saying for which host it is.
 func (p Provider) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	image, err := readRequest(in)
 	if err != nil {
 		return fmt.Errorf("cannot read kubelet's request: %w", err)
 	}
-	r, err := ParseImage(image)
+	name, r, err := p.registry(image)
 	if err != nil {
 		return err
 	}
@@ -69,7 +72,7 @@ func (p Provider) Serve(ctx context.Context, in io.Reader, out io.Writer) error 
 	if err != nil {
 		return err
 	}
-	b, err := json.Marshal(p.respond(r, t))
+	b, err := json.Marshal(p.respond(name, t))
 	if err != nil {
 		return fmt.Errorf("cannot write the response: %w", err)
 	}
@@ -79,14 +82,29 @@ func (p Provider) Serve(ctx context.Context, in io.Reader, out io.Writer) error 
 	return nil
 }
 
-func (p Provider) respond(r Registry, t token) response {
+// registry tells whose token an image needs, and for which host the response is.
+func (p Provider) registry(image string) (name string, r Registry, err error) {
+	if len(p.Mirrors) == 0 {
+		r, err = ParseImage(image)
+		return r.Host, r, err
+	}
+	name, _, _ = strings.Cut(image, "/")
+	mirror, ok := p.Mirrors[name]
+	if !ok {
+		return "", Registry{}, fmt.Errorf("cannot tell the mirror of image %.200q: none is named for its registry: %w", image, ErrNotECR)
+	}
+	r, err = ParseImage(mirror)
+	return name, r, err
+}
+
+func (p Provider) respond(name string, t token) response {
 	resp := response{
 		Kind: responseKind, APIVersion: apiVersion, CacheKeyType: "Registry",
 		CacheDuration: anonymousCache.String(),
 	}
 	if t.password != "" {
 		resp.CacheDuration = p.cacheFor(t.expires).String()
-		resp.Auth = map[string]auth{r.Host: {Username: t.user, Password: t.password.Reveal()}}
+		resp.Auth = map[string]auth{name: {Username: t.user, Password: t.password.Reveal()}}
 	}
 	return resp
 }

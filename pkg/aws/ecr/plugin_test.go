@@ -371,3 +371,49 @@ func FuzzRequest(f *testing.F) {
 		}
 	})
 }
+
+// Kubelet finds credentials by the registry that an image names; the token is that
+// of the mirror, from the place where the mirror is.
+func TestAMirrorsTokenIsGivenForTheRegistryThatItStandsFor(t *testing.T) {
+	a := &ecrAPI{answer: gives("AWS:"+thePassword, now.Add(12*time.Hour))}
+	bubble(t, a, func(t *testing.T, p Provider) {
+		p.Mirrors = map[string]string{
+			"docker.io":            "111122223333.dkr.ecr.eu-west-1.amazonaws.com",
+			"registry.example:500": "111122223333.dkr.ecr.ap-south-1.amazonaws.com",
+		}
+		for image, registry := range map[string]string{"docker.io/library/nginx": "docker.io", "registry.example:500/a/b": "registry.example:500"} {
+			var out bytes.Buffer
+			if err := p.Serve(t.Context(), requestFor(image), &out); err != nil {
+				t.Fatal(err)
+			}
+			var resp kubelet.CredentialProviderResponse
+			if err := json.Unmarshal(out.Bytes(), &resp); err != nil {
+				t.Fatal(err)
+			}
+			if got := resp.Auth[registry]; len(resp.Auth) != 1 || got.Password != thePassword || resp.CacheKeyType != kubelet.RegistryPluginCacheKeyType {
+				t.Errorf("%s: %+v", image, resp)
+			}
+		}
+		hosts := a.asked()[0]
+		slices.Sort(hosts)
+		if !slices.Equal(hosts, []string{"api.ecr.ap-south-1.amazonaws.com", "api.ecr.eu-west-1.amazonaws.com"}) {
+			t.Errorf("asked %v", hosts)
+		}
+	})
+}
+
+func TestOnlyRegistriesWithAMirrorInECRAreServedByIt(t *testing.T) {
+	a := &ecrAPI{answer: gives("AWS:"+thePassword, now.Add(12*time.Hour))}
+	bubble(t, a, func(t *testing.T, p Provider) {
+		p.Mirrors = map[string]string{"docker.io": "harbor.example", "quay.io": "111122223333.dkr.ecr.eu-west-1.amazonaws.com.evil.example"}
+		for _, image := range []string{"docker.io/library/nginx", "quay.io/x", "ghcr.io/x", privateImage, "docker.io.evil.example/x", "nginx"} {
+			var out bytes.Buffer
+			if err := p.Serve(t.Context(), requestFor(image), &out); !errors.Is(err, ErrNotECR) || out.Len() > 0 {
+				t.Errorf("%s: %v, %s", image, err, out.String())
+			}
+		}
+		if got := a.asked()[0]; len(got) > 0 {
+			t.Errorf("asked %v", got)
+		}
+	})
+}

@@ -31,6 +31,9 @@ const (
 
 // Provider gets credentials for images.
 type Provider struct {
+	// Mirrors are the hosts of ECR by the names of the registries that they mirror.
+	// With some, Serve answers for images of these registries and no others.
+	Mirrors map[string]string
 	// Config has the credentials and the HTTP client. Its region does not matter:
 	// a token is asked for where the image is.
 	Config aws.Config

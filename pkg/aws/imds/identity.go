@@ -12,8 +12,8 @@ import (
 const maxConcurrent = 4
 
 // Need says which facts Identity asks for beyond the identity document. Each
-// costs one request; with all of them, the token and the user data a boot makes
-// eight.
+// costs one request; with those up to IPv6, the token and the user data a boot
+// makes eight.
 type Need struct {
 	// LocalHostname: for naming the node after its private DNS name.
 	LocalHostname bool
@@ -25,6 +25,15 @@ type Need struct {
 	MAC bool
 	// IPv6 addresses of the primary interface; asks for the MAC, too.
 	IPv6 bool
+	// Lifecycle: spot, on-demand, scheduled or capacity-block.
+	Lifecycle bool
+	// PlacementGroup: the group's name, and PartitionNumber: the partition in it.
+	PlacementGroup, PartitionNumber bool
+	// Tags are the keys of the instance's tags that are wanted.
+	Tags []string
+	// VPCNetworks: the networks of the primary interface's VPC; two requests, and
+	// one for the MAC.
+	VPCNetworks bool
 }
 
 // Identity is what the metadata service says of this instance. A field which was
@@ -56,6 +65,13 @@ type Identity struct {
 	// IPv6 are the addresses of the primary interface in the service's order,
 	// without duplicates and link-local ones.
 	IPv6 []netip.Addr
+	// Lifecycle is empty where the service does not say, PlacementGroup and
+	// PartitionNumber where the instance is in none.
+	Lifecycle, PlacementGroup, PartitionNumber string
+	// Tags has those of the wanted tags that the instance has.
+	Tags map[string]string
+	// VPCNetworks are in the service's order, IPv4 first.
+	VPCNetworks []netip.Prefix
 }
 
 // Problem is a fact that could not be had.
@@ -72,7 +88,8 @@ type Problem struct {
 //
 // The error is about the identity document, without which nothing is known. A
 // further fact that cannot be had is a Problem, in the order of need's fields;
-// one that the instance does not have (zone id, Outpost) is neither.
+// one that the instance does not have (zone id, Outpost, placement group) is
+// neither. A tag that it does not have is a Problem, since somebody named it.
 func (c *Client) Identity(ctx context.Context, need Need) (Identity, []Problem, error) {
 	var id Identity
 	err := c.must(ctx, "dynamic/instance-identity/document", func(body []byte) error {
@@ -87,7 +104,7 @@ func (c *Client) Identity(ctx context.Context, need Need) (Identity, []Problem, 
 	id.Partition, id.DNSSuffix = p.ID, p.DNSSuffix
 
 	// Every function writes fields of its own, and an error slot of its own.
-	facts := c.facts(&id, need)
+	facts := append(c.facts(ctx, &id, need), c.tags(&id, need.Tags)...)
 	errs := make([]error, len(facts))
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, maxConcurrent)
@@ -115,7 +132,7 @@ type fact struct {
 	get  func(context.Context) error
 }
 
-func (c *Client) facts(id *Identity, need Need) []fact {
+func (c *Client) facts(ctx context.Context, id *Identity, need Need) []fact {
 	var fs []fact
 	if need.LocalHostname {
 		fs = append(fs, fact{"instance.localHostname", func(ctx context.Context) (err error) {
@@ -135,21 +152,37 @@ func (c *Client) facts(id *Identity, need Need) []fact {
 			return err
 		}})
 	}
+	// Several facts need the MAC, and it is asked for once. Whoever comes first
+	// writes the field; the others wait for that.
+	mac := sync.OnceValues(func() (_ string, err error) {
+		id.MAC, err = c.MAC(ctx)
+		return id.MAC, err
+	})
 	switch {
 	case need.IPv6:
-		fs = append(fs, fact{"instance.ipv6", func(ctx context.Context) (err error) {
-			if id.MAC, err = c.MAC(ctx); err == nil {
-				id.IPv6, err = c.IPv6(ctx, id.MAC)
+		fs = append(fs, fact{"instance.ipv6", func(ctx context.Context) error {
+			m, err := mac()
+			if err == nil {
+				id.IPv6, err = c.IPv6(ctx, m)
 			}
 			return err
 		}})
 	case need.MAC:
-		fs = append(fs, fact{"instance.mac", func(ctx context.Context) (err error) {
-			id.MAC, err = c.MAC(ctx)
+		fs = append(fs, fact{"instance.mac", func(context.Context) error {
+			_, err := mac()
 			return err
 		}})
 	}
-	return fs
+	if need.VPCNetworks {
+		fs = append(fs, fact{"instance.vpcNetworks", func(ctx context.Context) error {
+			m, err := mac()
+			if err == nil {
+				id.VPCNetworks, err = c.VPCNetworks(ctx, m)
+			}
+			return err
+		}})
+	}
+	return append(fs, c.placement(id, need)...)
 }
 
 // MAC returns the address of the primary network interface, in lower case with

@@ -72,6 +72,40 @@ func FromLocalHostname(m Machine) (name string, ok bool, why string) {
 	return name, true, fmt.Sprintf("local-hostname has the host label of the %s; its domain %.128q comes from a DHCP option set", naming, strings.TrimPrefix(rest, "."))
 }
 
+// IPName returns the IP name of an address in a region, as
+// ip-10-0-0-1.us-west-2.compute.internal, whatever local-hostname says. ok is
+// false, with the reason in why, where there is no such name: in a subnet with
+// IPv6 alone.
+func IPName(ip netip.Addr, region string) (name string, ok bool, why string) {
+	if !ip.Is4() {
+		return "", false, "the instance has no private IPv4 address, from which an IP name is made"
+	}
+	return composed(IPLabel(ip), region, "IP name of the primary address")
+}
+
+// ResourceName returns the resource name of an instance in a region, as
+// i-0123456789abcdef0.us-west-2.compute.internal, whatever local-hostname says.
+// ok is false, with the reason in why, when the id has not the form of one.
+func ResourceName(instanceID, region string) (name string, ok bool, why string) {
+	if !isInstanceID(instanceID) {
+		return "", false, fmt.Sprintf("%.64q is not an instance id", instanceID)
+	}
+	return composed(instanceID, region, "resource name")
+}
+
+// composed joins a host label with the region's domain.
+func composed(label, region, naming string) (name string, ok bool, why string) {
+	if !partition.ValidRegion(region) {
+		return "", false, fmt.Sprintf("%.64q is not a region", region)
+	}
+	domain, certain := Domain(region)
+	why = "it is the " + naming
+	if !certain {
+		why += ", with the domain that other partitions have: the one of " + region + " is not documented"
+	}
+	return label + "." + domain, true, why
+}
+
 // Domain returns the domain of private DNS names in a region. certain is false
 // in partitions for which AWS documents none; there it is the usual form.
 func Domain(region string) (domain string, certain bool) {

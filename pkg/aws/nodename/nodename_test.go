@@ -106,6 +106,46 @@ func TestInstanceIDsAreNodeNames(t *testing.T) {
 	}
 }
 
+func TestNamesAreComposedWhateverTheHostnameIs(t *testing.T) {
+	ip := netip.MustParseAddr("10.0.0.1")
+	for region, want := range map[string]struct{ domain, why string }{
+		"us-east-1":      {"ec2.internal", ""},
+		"us-east-2":      {"us-east-2.compute.internal", ""},
+		"cn-north-1":     {"cn-north-1.compute.internal", ""},
+		"us-gov-west-1":  {"us-gov-west-1.compute.internal", ""},
+		"us-iso-east-1":  {"us-iso-east-1.compute.internal", "not documented"},
+		"eusc-de-east-1": {"eusc-de-east-1.compute.internal", "not documented"},
+		"nowhere":        {"", "not a region"},
+		"us-west-2.evil": {"", "not a region"},
+		"":               {"", "not a region"},
+	} {
+		for kind, f := range map[string]func() (string, bool, string){
+			"ip-10-0-0-1": func() (string, bool, string) { return IPName(ip, region) },
+			id:            func() (string, bool, string) { return ResourceName(id, region) },
+		} {
+			name, ok, why := f()
+			expected := kind + "." + want.domain
+			if want.domain == "" {
+				expected = ""
+			}
+			if name != expected || ok != (expected != "") || !strings.Contains(why, want.why) || strings.Contains(why, "not documented") != (want.why == "not documented") {
+				t.Errorf("%s in %q: %q, %v, %q", kind, region, name, ok, why)
+			}
+			if ok && Check(name) != "" {
+				t.Errorf("%q is no node name: %s", name, Check(name))
+			}
+		}
+	}
+	for _, none := range []netip.Addr{{}, netip.MustParseAddr("2600::1"), netip.MustParseAddr("::ffff:10.0.0.1")} {
+		if name, ok, why := IPName(none, "us-west-2"); ok || name != "" || !strings.Contains(why, "no private IPv4") {
+			t.Errorf("%s: %q, %v, %q", none, name, ok, why)
+		}
+	}
+	if name, ok, why := ResourceName("mi-0123", "us-west-2"); ok || name != "" || !strings.Contains(why, "not an instance id") {
+		t.Errorf("%q, %v, %q", name, ok, why)
+	}
+}
+
 func TestWhatKubeletAcceptsAsName(t *testing.T) {
 	for name, why := range map[string]string{
 		"ip-10-0-0-1.ec2.internal":     "",

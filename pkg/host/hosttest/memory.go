@@ -31,6 +31,7 @@ type Memory struct {
 	writesLeft       int // -1: no limit
 	fail             map[host.ID]error
 	writes           []string
+	runs             []string
 }
 
 // New returns an empty machine with the given things on it.
@@ -81,8 +82,9 @@ func (m *Memory) FailOn(id host.ID, err error) {
 	m.fail[id] = err
 }
 
-// Reboot starts the machine anew: no service runs, debts are forgotten with
-// /run, kernel parameters are gone, and the agent is alive again.
+// Reboot starts the machine anew: no service runs, debts and the programs that
+// have run in this boot are forgotten with /run, what the kernel was told is gone,
+// and the agent is alive again.
 func (m *Memory) Reboot() {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -93,10 +95,25 @@ func (m *Memory) Reboot() {
 		case host.Service:
 			r.Running, r.Current = false, true
 			m.things[id] = r
-		case host.Sysctl:
+		case host.Sysctl, host.Module, host.HugePages:
 			delete(m.things, id)
+		case host.SwapFile:
+			r.Active = false
+			m.things[id] = r
+		case host.Command:
+			if !r.Once {
+				delete(m.things, id)
+			}
 		}
 	}
+}
+
+// Runs returns the names of the programs that were run so far, in order, each as
+// often as it was run.
+func (m *Memory) Runs() []string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.runs)
 }
 
 // Writes returns the successful writes so far, one line each.
@@ -142,6 +159,7 @@ func (m *Memory) Host() host.Host {
 	return host.Host{
 		host.KindFile: d, host.KindDir: d, host.KindLink: d,
 		host.KindService: d, host.KindSysctl: d, host.KindImage: d,
+		host.KindModule: d, host.KindHugePages: d, host.KindSwapFile: d, host.KindCommand: d,
 	}
 }
 
@@ -159,11 +177,16 @@ func (m *Memory) write(id host.ID, what string) error {
 	if err := m.fail[id]; err != nil {
 		return err
 	}
+	m.spend(id, what)
+	return nil
+}
+
+// spend is one write that has succeeded.
+func (m *Memory) spend(id host.ID, what string) {
 	if m.writesLeft > 0 {
 		m.writesLeft--
 	}
 	m.writes = append(m.writes, what+" "+id.String())
-	return nil
 }
 
 type driver struct{ m *Memory }
@@ -189,6 +212,8 @@ func (d *driver) Observe(_ context.Context, want host.Resource) (host.Resource, 
 	case host.Sysctl:
 		r.AtLeast = want.(host.Sysctl).AtLeast
 		return r, nil
+	case host.Command:
+		return host.Command{Name: r.Name, Digest: r.Digest}, nil
 	}
 	return r, nil
 }
@@ -197,8 +222,11 @@ func (d *driver) Apply(_ context.Context, want host.Resource) error {
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
 	id := want.ID()
-	if svc, ok := want.(host.Service); ok {
-		return d.apply(svc)
+	switch want := want.(type) {
+	case host.Service:
+		return d.apply(want)
+	case host.Command:
+		return d.run(want)
 	}
 	if err := d.m.write(id, "apply"); err != nil {
 		return err
@@ -232,6 +260,33 @@ func (d *driver) apply(svc host.Service) error {
 	}
 	d.m.things[id] = host.Service{Name: svc.Name, Running: svc.Running, Enabled: svc.Enabled || have.Enabled}
 	return nil
+}
+
+// run runs a program in one write and notes in a second one that it ran, as a real
+// driver must: the agent can die between the two. An error of FailOn is the
+// program's; where that is tolerated, the run counts until the next boot.
+func (d *driver) run(c host.Command) error {
+	id := c.ID()
+	if d.m.writesLeft == 0 {
+		return ErrCrash
+	}
+	d.m.spend(id, "run")
+	d.m.runs = append(d.m.runs, c.Name)
+	delete(d.m.things, id)
+	failure := d.m.fail[id]
+	if failure != nil {
+		failure = &host.RunError{ExitCode: 1, Tolerated: c.Tolerate, Err: failure}
+		if !c.Tolerate {
+			return failure
+		}
+		c.Once = false
+	}
+	if d.m.writesLeft == 0 {
+		return ErrCrash
+	}
+	d.m.spend(id, "record")
+	d.m.set(c)
+	return failure
 }
 
 func (d *driver) Remove(_ context.Context, id host.ID) error {

@@ -214,16 +214,19 @@ func TestRealContainerdPullsWithCredentialsThroughHostsToml(t *testing.T) {
 	}
 	asked := ""
 	good := realImages(socket, image.Options{
-		HostDirs:    []string{filepath.Join(hosts, "none"), hosts},
-		Credentials: func(_ context.Context, ref string) (string, string, error) { asked = ref; return "AWS", "secret", nil },
+		HostDirs: []string{filepath.Join(hosts, "none"), hosts},
+		Credentials: func(_ context.Context, ref, _ string) (string, string, error) {
+			asked = ref
+			return "AWS", "secret", nil
+		},
 	})
 	ref := uniqueRef(t, good)
 	want := host.Image{Ref: ref, Pinned: true, Source: source, Archive: filepath.Join(hosts, "no.tar")}
 
 	for name, d := range map[string]*image.Driver{
 		"no credentials":    realImages(socket, image.Options{HostDirs: []string{hosts}}),
-		"wrong credentials": realImages(socket, image.Options{HostDirs: []string{hosts}, Credentials: func(context.Context, string) (string, string, error) { return "AWS", "wrong", nil }}),
-		"no permission": realImages(socket, image.Options{HostDirs: []string{hosts}, Credentials: func(context.Context, string) (string, string, error) {
+		"wrong credentials": realImages(socket, image.Options{HostDirs: []string{hosts}, Credentials: func(context.Context, string, string) (string, string, error) { return "AWS", "wrong", nil }}),
+		"no permission": realImages(socket, image.Options{HostDirs: []string{hosts}, Credentials: func(context.Context, string, string) (string, string, error) {
 			return "", "", fault.New(fault.ECRDenied, "Attach the pull policy.", errors.New("AccessDenied"))
 		}}),
 	} {

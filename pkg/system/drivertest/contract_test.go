@@ -90,6 +90,9 @@ func TestMachineInMemoryKeepsTheLaws(t *testing.T) {
 			host.Service{Name: "kubelet.service", Current: true},
 			host.Service{Name: "kubelet.service", Running: true, Current: true, Enabled: true},
 		},
+		{host.Module{Name: "br_netfilter"}},
+		{host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: 1}, host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: 2}},
+		{host.SwapFile{Path: "/swap", Bytes: 1 << 20, Active: true}, host.SwapFile{Path: "/swap", Bytes: 2 << 20, Active: true}},
 		{host.Image{Ref: "localhost/kubernetes/pause:latest"}, host.Image{Ref: "localhost/kubernetes/pause:latest", Pinned: true}},
 	} {
 		kind := wants[0].ID().Kind

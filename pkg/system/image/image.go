@@ -13,6 +13,7 @@
 package image
 
 import (
+	"cmp"
 	"compress/gzip"
 	"context"
 	"errors"
@@ -20,6 +21,8 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"net/http"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -47,16 +50,19 @@ const (
 type Options struct {
 	// Socket is containerd's.
 	Socket string
-	// Snapshotter is where images are unpacked to: the one that the CRI uses;
-	// overlayfs by default, as with containerd on Linux.
+	// Snapshotter is where images are unpacked to that name none: the one that the
+	// CRI uses; overlayfs by default, as with containerd on Linux.
 	Snapshotter string
 	// HostDirs are containerd's registry configuration folders (certs.d), of
 	// which the first that knows a host is used, as the CRI does.
 	HostDirs []string
-	// Credentials returns what the registry of an image reference wants to
-	// have. It is called only when that registry asks; nil, or empty answers,
-	// mean anonymous.
-	Credentials func(ctx context.Context, ref string) (user, password string, err error)
+	// Credentials returns what a host wants to have that an image is pulled from:
+	// its registry, or a mirror in place of that. It is called only when the host
+	// asks; nil, or empty answers, mean anonymous.
+	Credentials func(ctx context.Context, ref, host string) (user, password string, err error)
+	// Proxy chooses the proxy of a request to a registry; nil takes HTTPS_PROXY,
+	// HTTP_PROXY and NO_PROXY from the environment.
+	Proxy func(*http.Request) (*url.URL, error)
 	// Ready is how long containerd may take to answer, 30 s by default. It
 	// binds its socket first and reads its whole store after that.
 	Ready time.Duration
@@ -70,8 +76,9 @@ type Options struct {
 // Driver looks after host.Image. It holds no connection between calls.
 type Driver struct {
 	Options
-	// connect returns the store; errUnreachable when nobody listens.
-	connect func(ctx context.Context) (store, error)
+	// connect returns the store that unpacks with a snapshotter; errUnreachable
+	// when nobody listens.
+	connect func(ctx context.Context, snapshotter string) (store, error)
 }
 
 // New returns the driver. It touches nothing yet.
@@ -89,7 +96,11 @@ func New(o Options) *Driver {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
 	d := &Driver{Options: o}
-	d.connect = func(ctx context.Context) (store, error) { return dial(ctx, d.Options) }
+	d.connect = func(ctx context.Context, snapshotter string) (store, error) {
+		o := d.Options
+		o.Snapshotter = cmp.Or(snapshotter, o.Snapshotter)
+		return dial(ctx, o)
+	}
 	return d
 }
 
@@ -143,7 +154,7 @@ func (d *Driver) Observe(ctx context.Context, want host.Resource) (host.Resource
 	}
 	ctx, cancel := context.WithTimeout(ctx, d.Ready)
 	defer cancel()
-	s, err := d.connect(ctx)
+	s, err := d.connect(ctx, w.Snapshotter)
 	if errors.Is(err, errUnreachable) {
 		return nil, nil
 	}
@@ -179,7 +190,7 @@ func (d *Driver) Apply(ctx context.Context, want host.Resource) error {
 	}
 	bounded, cancel := context.WithTimeout(ctx, d.Bound)
 	defer cancel()
-	s, err := d.wait(bounded)
+	s, err := d.wait(bounded, w.Snapshotter)
 	if err != nil {
 		if ctx.Err() != nil {
 			return ctx.Err()
@@ -196,12 +207,12 @@ func (d *Driver) Apply(ctx context.Context, want host.Resource) error {
 }
 
 // wait connects as soon as containerd listens.
-func (d *Driver) wait(ctx context.Context) (store, error) {
+func (d *Driver) wait(ctx context.Context, snapshotter string) (store, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.Ready)
 	defer cancel()
 	logged := false
 	for {
-		s, err := d.connect(ctx)
+		s, err := d.connect(ctx, snapshotter)
 		if !errors.Is(err, errUnreachable) {
 			return s, err
 		}
@@ -357,7 +368,7 @@ func (d *Driver) fromRegistry(ctx context.Context, s store, w host.Image, name f
 func (d *Driver) Remove(ctx context.Context, id host.ID) error {
 	ctx, cancel := context.WithTimeout(ctx, d.Ready)
 	defer cancel()
-	s, err := d.connect(ctx)
+	s, err := d.connect(ctx, "")
 	if errors.Is(err, errUnreachable) {
 		return nil
 	}

@@ -37,11 +37,14 @@ type fakeStore struct {
 	// imports and pulls are the errors of the next ones, nil for success; the
 	// last stays.
 	imports, pulls []error
+	// snapshotter is what the last connect was for.
+	snapshotter string
 	// archive is what the last import read.
 	archive string
 }
 
-func (f *fakeStore) connect(ctx context.Context) (store, error) {
+func (f *fakeStore) connect(ctx context.Context, snapshotter string) (store, error) {
+	f.snapshotter = snapshotter
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}

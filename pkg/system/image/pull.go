@@ -4,10 +4,12 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 	"sync"
 
 	"github.com/containerd/containerd/v2/client"
+	"github.com/containerd/containerd/v2/core/remotes"
 	"github.com/containerd/containerd/v2/core/remotes/docker"
 	"github.com/containerd/containerd/v2/core/remotes/docker/config"
 	remoteerrors "github.com/containerd/containerd/v2/core/remotes/errors"
@@ -19,16 +21,9 @@ import (
 // Pull implements store.
 func (s *containerd) Pull(ctx context.Context, source string, labels map[string]string) (target, error) {
 	ctx = listen(ctx, s.Log)
-	creds := credentials{ctx: ctx, source: source, ask: s.Credentials}
-	resolver := docker.NewResolver(docker.ResolverOptions{
-		Headers: http.Header{"User-Agent": {"eksnode"}},
-		Hosts: config.ConfigureHosts(ctx, config.HostOptions{
-			HostDir:     hostDir(s.HostDirs),
-			Credentials: creds.forHost,
-		}),
-	})
+	creds := &credentials{ctx: ctx, source: source, ask: s.Credentials}
 	img, err := s.client.Pull(ctx, source,
-		client.WithResolver(resolver),
+		client.WithResolver(s.resolver(ctx, creds)),
 		client.WithPlatformMatcher(s.platform),
 		client.WithPullLabels(labels),
 		client.WithPullUnpack,
@@ -40,6 +35,33 @@ func (s *containerd) Pull(ctx context.Context, source string, labels map[string]
 		return target{}, cmp.Or(creds.failed(), explain(ctx, err))
 	}
 	return img.Target(), nil
+}
+
+// resolver asks registries as containerd does for the CRI: by the folders of
+// registry configuration, which it reads now.
+func (o Options) resolver(ctx context.Context, creds *credentials) remotes.Resolver {
+	return docker.NewResolver(docker.ResolverOptions{
+		Headers: http.Header{"User-Agent": {"eksnode"}},
+		Hosts: config.ConfigureHosts(ctx, config.HostOptions{
+			HostDir:      hostDir(o.HostDirs),
+			Credentials:  creds.forHost,
+			UpdateClient: o.goOut,
+		}),
+	})
+}
+
+// goOut makes a client go by Proxy. Every client of a pull comes by here, those for
+// tokens as well as those with certificates of their own, before it is used.
+func (o Options) goOut(c *http.Client) error {
+	if o.Proxy == nil {
+		return nil
+	}
+	t, ok := c.Transport.(*http.Transport)
+	if !ok {
+		return fmt.Errorf("internal error: cannot give a proxy to %T", c.Transport)
+	}
+	t.Proxy = o.Proxy
+	return nil
 }
 
 // hostDir finds the folder of a registry host in the first root that has one.
@@ -59,20 +81,19 @@ func hostDir(roots []string) func(string) (string, error) {
 type credentials struct {
 	ctx    context.Context
 	source string
-	ask    func(ctx context.Context, ref string) (user, password string, err error)
+	ask    func(ctx context.Context, ref, host string) (user, password string, err error)
 
 	mu  sync.Mutex
 	err error
 }
 
-// forHost gives the image's credentials to whatever host asks for some: its own
-// registry, or a mirror that hosts.toml puts in its place. So does containerd
-// with those that kubelet hands it.
-func (c *credentials) forHost(string) (string, string, error) {
+// forHost gives credentials to a host that asks for some: the image's own
+// registry, or a mirror that hosts.toml puts in its place.
+func (c *credentials) forHost(host string) (string, string, error) {
 	if c.ask == nil {
 		return "", "", nil
 	}
-	user, password, err := c.ask(c.ctx, c.source)
+	user, password, err := c.ask(c.ctx, c.source, host)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.err = err
