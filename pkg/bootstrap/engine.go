@@ -38,55 +38,10 @@ type Decision struct {
 	Have  map[host.ID]host.Resource
 	Owned []host.Owned
 	Plan  host.Plan
-	// Notes are what the components remark about it.
-	Notes []string
-}
-
-// Scope narrows what of a plan is applied.
-type Scope struct {
-	// Only names components; all when empty.
-	Only []string
-	// ConfigOnly leaves services and images alone: what is done before
-	// cloud-init runs. A restart that this makes necessary is owed, not
-	// forgotten, and is paid by the next run without it.
-	ConfigOnly bool
-}
-
-// whole reports whether the scope leaves nothing out.
-func (s Scope) whole() bool { return len(s.Only) == 0 && !s.ConfigOnly }
-
-// takes reports whether a resource of an owner and a kind is in scope.
-func (s Scope) takes(owner string, kind host.Kind) bool {
-	if len(s.Only) > 0 && !slices.Contains(s.Only, owner) {
-		return false
-	}
-	return !s.ConfigOnly || kind != host.KindService && kind != host.KindImage
-}
-
-// Filter returns the steps of a plan that are in scope, in order. A step that
-// notes a restart debt stays with the writes that cause it, and goes with them:
-// a write without its note could be forgotten, a note without its write would
-// restart a service for nothing.
-func (s Scope) Filter(p host.Plan) host.Plan {
-	kept := map[host.ID]bool{}
-	for _, step := range p.Steps {
-		if step.Verb != host.Owe && s.takes(step.Owner, step.ID.Kind) {
-			kept[step.ID] = true
-		}
-	}
-	var out host.Plan
-	for _, step := range p.Steps {
-		if step.Verb == host.Owe {
-			if slices.ContainsFunc(step.Causes, func(id host.ID) bool { return kept[id] }) {
-				out.Steps = append(out.Steps, step)
-			}
-			continue
-		}
-		if kept[step.ID] {
-			out.Steps = append(out.Steps, step)
-		}
-	}
-	return out
+	// Notes are what the components remark about it, Reasons where the values come
+	// from that they have decided.
+	Notes   []string
+	Reasons []node.Reason
 }
 
 // Gather collects the facts for a configuration.
@@ -100,7 +55,7 @@ func (e *Engine) Gather(ctx context.Context, l Loaded) (node.Input, error) {
 
 // Decide asks the components and compares with the machine. It only reads.
 func (e *Engine) Decide(ctx context.Context, h host.Host, in node.Input) (Decision, error) {
-	d := Decision{Input: in, Notes: node.Notes(in, e.Platform.Components)}
+	d := Decision{Input: in, Notes: node.Notes(in, e.Platform.Components), Reasons: node.Reasons(in, e.Platform.Components)}
 	var err error
 	if d.Want, err = node.Desired(in, e.Platform.Components); err != nil {
 		return d, err
@@ -121,41 +76,6 @@ func (e *Engine) compare(ctx context.Context, h host.Host, d *Decision) error {
 		return classify(err)
 	}
 	d.Plan = host.Diff(d.Want, d.Have, d.Owned)
-	return nil
-}
-
-// Apply takes the steps of a decision that are in scope and stops at the first
-// that fails. Before the first write the owned set is widened, so that whatever
-// happens nothing is made that nobody remembers; it is narrowed when a whole
-// plan has succeeded.
-func (e *Engine) Apply(ctx context.Context, h host.Host, d Decision, scope Scope, took func(host.Step, time.Duration)) error {
-	plan := scope.Filter(d.Plan)
-	owned := host.Own(d.Want, d.Have, d.Owned, func(e host.Entry) bool { return scope.takes(e.Owner, e.Resource.ID().Kind) })
-	if !sameOwned(owned, d.Owned) {
-		if err := e.Store.SetOwned(owned); err != nil {
-			return classify(fmt.Errorf("cannot record what is about to be made: %w", err))
-		}
-	}
-	for _, s := range plan.Steps {
-		if err := ctx.Err(); err != nil {
-			return fmt.Errorf("cannot %s %s: %w", s.Verb, s.ID, context.Cause(ctx))
-		}
-		start := e.Now()
-		if err := h.Do(ctx, s); err != nil {
-			return classify(err)
-		}
-		d := e.Now().Sub(start)
-		e.Log.Info("step", "verb", s.Verb, "id", s.ID, "why", s.Why, "took", d)
-		took(s, d)
-	}
-	if !scope.whole() {
-		return nil
-	}
-	if kept := host.Keep(d.Want, owned); !sameOwned(kept, owned) {
-		if err := e.Store.SetOwned(kept); err != nil {
-			return classify(fmt.Errorf("cannot record what has been made: %w", err))
-		}
-	}
 	return nil
 }
 

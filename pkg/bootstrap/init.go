@@ -28,6 +28,7 @@ type InitOptions struct {
 // was done also when it fails, and is published in the store along the way.
 func (e *Engine) Init(ctx context.Context, o InitOptions) (Report, error) {
 	r := e.begin("init")
+	r.recall()
 	err := r.run(ctx, o)
 	return r.end(ended(ctx, err))
 }
@@ -119,13 +120,21 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 	if o.Configured != nil {
 		o.Configured(loaded, in)
 	}
-	if err := r.converge(ctx, in, o.Scope); err != nil {
+	d, err := r.converge(ctx, in, o.Scope)
+	if err != nil || o.Scope.ConfigOnly {
 		return err
 	}
-	if o.Settle <= 0 || o.Scope.ConfigOnly || e.Platform.Checks == nil {
+	if o.Settle <= 0 || e.Platform.Checks == nil {
+		r.leaveOut(d, o.Scope)
 		return nil
 	}
-	return r.phase("settle", func() (string, error) { return r.settle(ctx, in, o.Settle) })
+	if err := r.phase("settle", func() (string, error) { return r.settle(ctx, in, o.Settle) }); err != nil {
+		return err
+	}
+	if err := r.announce(ctx, in); err != nil {
+		return err
+	}
+	return r.finish(ctx, d, o.Scope)
 }
 
 // level is how loudly a remark about the configuration is logged.
@@ -149,14 +158,15 @@ func (r *recorder) identify(in node.Input) {
 }
 
 // converge plans and applies.
-func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) error {
+func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) (Decision, error) {
+	var d Decision
 	h, closeHost, err := r.e.Platform.Host(ctx)
 	if err != nil {
-		return err
+		return d, err
 	}
 	defer closeHost()
-	var d Decision
 	err = r.phase("plan", func() (string, error) {
+		var err error
 		d, err = r.e.Decide(ctx, h, in)
 		r.report.Notes = d.Notes
 		for _, n := range r.report.Notes {
@@ -165,17 +175,16 @@ func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) err
 		return fmt.Sprintf("%d steps", len(d.Plan.Steps)), err
 	})
 	if err != nil {
-		return err
+		return d, err
 	}
-	return r.apply(ctx, h, d, scope)
+	r.remember(d.Want)
+	return d, r.apply(ctx, h, d, scope)
 }
 
 // apply is the phase that changes the machine.
 func (r *recorder) apply(ctx context.Context, h host.Host, d Decision, scope Scope) error {
 	return r.phase("apply", func() (string, error) {
-		err := r.e.Apply(ctx, h, d, scope, func(s host.Step, took time.Duration) {
-			r.report.Steps = append(r.report.Steps, StepTaken{s.Verb, s.ID, s.Why, took})
-		})
+		err := r.e.Apply(ctx, h, d, scope, r.watch("apply"))
 		return fmt.Sprintf("%d steps taken", len(r.report.Steps)), err
 	})
 }

@@ -37,7 +37,8 @@ type Report struct {
 	// Finished is zero while the run goes on.
 	Finished time.Time `json:"finished,omitzero"`
 	Result   Result    `json:"result"`
-	// Doing is the phase that goes on; empty when the run is over.
+	// Doing is the phase that goes on, and after a colon the program that runs;
+	// empty when the run is over.
 	Doing string `json:"doing,omitempty"`
 	Node  Node   `json:"node"`
 	// Sources are the texts that were read for the configuration.
@@ -51,7 +52,11 @@ type Report struct {
 	Notes  []string `json:"notes,omitempty"`
 	Phases []Phase  `json:"phases"`
 	// Steps are those that were taken, in order.
-	Steps    []StepTaken      `json:"steps,omitempty"`
+	Steps []StepTaken `json:"steps,omitempty"`
+	// Programs are the last runs, in this boot, of hooks and other programs.
+	Programs []ProgramRun `json:"programs,omitempty"`
+	// Warnings are failures that did not end the run.
+	Warnings []Failure        `json:"warnings,omitempty"`
 	Findings []health.Finding `json:"findings,omitempty"`
 	// Error is what ended the run; nil when it went well.
 	Error *Failure `json:"error,omitempty"`

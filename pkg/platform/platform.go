@@ -36,6 +36,10 @@ type Platform struct {
 	Host func(ctx context.Context) (h host.Host, close func() error, err error)
 	// Checks say what must hold for the node to be done, given its input.
 	Checks func(in node.Input) []health.Check
+	// Publish tells the cluster about a node that is Ready what kubelet does not say
+	// or says only when it registers: annotations, and labels that have changed since.
+	// Doing it again does nothing. An error does not make the node a failed one.
+	Publish func(ctx context.Context, in node.Input) error
 }
 
 // Question is what Gather needs to know.

@@ -7,11 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"strings"
-
-	"golang.org/x/net/http/httpproxy"
 
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/aws/awsconfig"
@@ -45,7 +41,7 @@ func New(o Options) (platform.Platform, error) {
 	if err != nil {
 		return platform.Platform{}, err
 	}
-	p := &place{imds: client, metadata: client, layout: layout(o.Getenv), log: o.Log}
+	p := &place{imds: client, metadata: client, layout: layout(o.Getenv), getenv: o.Getenv, log: o.Log}
 	p.ec2 = p.askEC2
 	return platform.Platform{
 		Name:   "ec2",
@@ -58,6 +54,7 @@ func New(o Options) (platform.Platform, error) {
 		Components:     components(),
 		Host:           p.host,
 		Checks:         p.checks,
+		Publish:        p.publish,
 	}, nil
 }
 
@@ -85,7 +82,11 @@ type place struct {
 		Identity(context.Context, imds.Need) (imds.Identity, []imds.Problem, error)
 	}
 	layout node.Layout
-	log    *slog.Logger
+	// getenv reads the agent's environment.
+	getenv func(string) string
+	// out is the way out of the agent itself.
+	out route
+	log *slog.Logger
 	// ec2 opens the EC2 API; a field so that tests can answer in its place.
 	ec2 func(ctx context.Context, config api.NodeConfig, region string) (EC2, error)
 }
@@ -108,28 +109,9 @@ func (p *place) source(uri string) (platform.Source, bool) {
 }
 
 func (p *place) askEC2(ctx context.Context, config api.NodeConfig, region string) (EC2, error) {
-	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: region, IMDS: p.imds, Proxy: proxy(config), Log: p.log})
+	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: region, IMDS: p.imds, Proxy: proxy(node.Input{Config: config, Instance: node.Instance{Region: region}}), Log: p.log})
 	if err != nil {
 		return nil, err
 	}
 	return ec2.New(cfg, ec2.Options{Within: ec2Deadline, Log: p.log}), nil
-}
-
-// proxy chooses proxies by the environment that the configuration gives to
-// every service of the machine, so that the agent goes the way that kubelet
-// will go. Without such settings it is nil: the agent's own environment.
-func proxy(config api.NodeConfig) func(*http.Request) (*url.URL, error) {
-	env := config.Spec.Instance.Environment[api.EnvironmentDefault]
-	get := func(name string) string {
-		if v, ok := env[name]; ok {
-			return v.Reveal()
-		}
-		return env[strings.ToLower(name)].Reveal()
-	}
-	c := httpproxy.Config{HTTPProxy: get("HTTP_PROXY"), HTTPSProxy: get("HTTPS_PROXY"), NoProxy: get("NO_PROXY")}
-	if c.HTTPProxy == "" && c.HTTPSProxy == "" {
-		return nil
-	}
-	choose := c.ProxyFunc()
-	return func(r *http.Request) (*url.URL, error) { return choose(r.URL) }
 }

@@ -26,9 +26,13 @@ import (
 	"github.com/eksnode/eksnode/pkg/platform"
 	"github.com/eksnode/eksnode/pkg/system"
 	"github.com/eksnode/eksnode/pkg/system/binversion"
+	"github.com/eksnode/eksnode/pkg/system/command"
 	"github.com/eksnode/eksnode/pkg/system/file"
+	"github.com/eksnode/eksnode/pkg/system/hugepages"
 	"github.com/eksnode/eksnode/pkg/system/image"
+	"github.com/eksnode/eksnode/pkg/system/kmod"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
+	"github.com/eksnode/eksnode/pkg/system/swapfile"
 	"github.com/eksnode/eksnode/pkg/system/sysctl"
 	"github.com/eksnode/eksnode/pkg/system/systemd"
 )
@@ -37,11 +41,14 @@ import (
 // same time.
 func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, error) {
 	in := node.Input{Config: q.Config, Layout: p.layout}
+	p.out.follow(in)
 	local := make(chan []node.Problem, 1)
 	go func() { local <- p.look(&in, q.Owned) }()
 	instance, problems, err := p.identify(ctx, q.Config, q.Log)
 	in.Problems = append(problems, <-local...)
 	in.Instance = instance
+	fixedName(&in)
+	p.out.follow(in)
 	return in, err
 }
 
@@ -60,6 +67,9 @@ func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
 	if in.Present, err = system.Present(root, p.layout, owned); err != nil {
 		problems = append(problems, problem("present", err))
 	}
+	if in.Present.Programs, err = system.Programs(root, programs(in.Config)); err != nil {
+		problems = append(problems, problem("present.programs", err))
+	}
 	if in.Versions.Kubelet, err = binversion.Read(root, binversion.Kubelet(), p.layout.KubeletVersionFile, p.layout.Kubelet); err != nil {
 		problems = append(problems, problem("versions.kubelet", err))
 	}
@@ -76,38 +86,53 @@ func (p *place) host(ctx context.Context) (host.Host, func() error, error) {
 	services := systemd.New(systemd.Options{RunDir: p.layout.RunDir, StateDir: p.layout.StateDir, Log: p.log})
 	images := image.New(image.Options{
 		Socket: p.layout.ContainerdSocket, HostDirs: p.layout.RegistryConfigDirs,
-		Credentials: p.pullCredentials, Log: p.log,
+		Credentials: p.pullCredentials, Proxy: p.out.proxy, Log: p.log,
 	})
 	h := host.Host{
 		host.KindFile: files, host.KindDir: files, host.KindLink: files,
 		host.KindSysctl: sysctl.New(root), host.KindService: services, host.KindImage: images,
+		host.KindModule: kmod.New(root, kmod.Exec), host.KindHugePages: hugepages.New(root),
+		host.KindSwapFile: swapfile.New(root, swapfile.Running{}, p.log),
+		host.KindCommand: command.New(command.Options{
+			RunDir: p.layout.RunDir, StateDir: p.layout.StateDir, Getenv: p.getenv, Log: p.log,
+		}),
 	}
 	return h, func() error { services.Close(); return nil }, nil
 }
 
-// pullCredentials gives credentials for ECR; other registries are pulled from
-// without any.
-func (p *place) pullCredentials(ctx context.Context, ref string) (user, password string, err error) {
-	registry, err := ecr.ParseImage(ref)
+// pullCredentials gives credentials for hosts of ECR, and for a mirror of another
+// name that asks for some when an image of ECR is pulled: containerd gives it those
+// of the image, too. From elsewhere images are pulled without any.
+func (p *place) pullCredentials(ctx context.Context, ref, host string) (user, password string, err error) {
+	of := host
+	registry, err := ecr.ParseImage(of)
+	if errors.Is(err, ecr.ErrNotECR) {
+		of = ref
+		registry, err = ecr.ParseImage(of)
+	}
 	if errors.Is(err, ecr.ErrNotECR) {
 		return "", "", nil
 	}
 	if err != nil {
 		return "", "", err
 	}
-	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: registry.Region, IMDS: p.imds, Log: p.log})
+	cfg, err := awsconfig.Load(ctx, awsconfig.Options{Region: registry.Region, IMDS: p.imds, Proxy: p.out.proxy, Log: p.log})
 	if err != nil {
 		return "", "", err
 	}
-	u, secret, err := ecr.Provider{Config: cfg, Log: p.log}.Credentials(ctx, ref)
+	u, secret, err := ecr.Provider{Config: cfg, Log: p.log}.Credentials(ctx, of)
 	return u, secret.Reveal(), err
 }
 
 // checks are those of the way to a Ready node.
-func (p *place) checks(in node.Input) []health.Check {
+func (p *place) checks(in node.Input) []health.Check { return cluster.Checks(p.target(in)) }
+
+// target is the cluster, and how the node presents itself to it.
+func (p *place) target(in node.Input) cluster.Target {
 	c := in.Config.Spec.Cluster
+	out := proxy(in)
 	cfg := sync.OnceValues(func() (aws.Config, error) {
-		return awsconfig.Load(context.Background(), awsconfig.Options{Region: in.Instance.Region, IMDS: p.imds, Proxy: proxy(in.Config), Log: p.log})
+		return awsconfig.Load(context.Background(), awsconfig.Options{Region: in.Instance.Region, IMDS: p.imds, Proxy: out, Log: p.log})
 	})
 	t := &tokens{make: func(ctx context.Context) (ststoken.Token, error) {
 		cfg, err := cfg()
@@ -116,13 +141,13 @@ func (p *place) checks(in node.Input) []health.Check {
 		}
 		return ststoken.New(ctx, cfg, tokenCluster(in), in.Instance.Region, time.Now())
 	}}
-	return cluster.Checks(cluster.Target{
+	return cluster.Target{
 		Endpoint: c.APIServerEndpoint, CA: c.CertificateAuthority, NodeName: in.Instance.NodeName,
 		Token: t.get, KubeletHealth: "http://127.0.0.1:10248/healthz",
 		ClusterName: c.Name, Region: in.Instance.Region,
 		ProviderID: fmt.Sprintf("aws:///%s/%s", in.Instance.Zone, in.Instance.ID),
 		BootID:     bootID(),
-		Proxy:      proxy(in.Config),
+		Proxy:      out,
 		Identity: func(ctx context.Context) (string, error) {
 			cfg, err := cfg()
 			if err != nil {
@@ -130,7 +155,8 @@ func (p *place) checks(in node.Input) []health.Check {
 			}
 			return caller.ARN(ctx, cfg)
 		},
-	})
+		Log: p.log,
+	}
 }
 
 // tokenCluster is what the token names: a local cluster on an Outpost goes by

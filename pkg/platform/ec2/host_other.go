@@ -29,3 +29,5 @@ func (p *place) host(context.Context) (host.Host, func() error, error) {
 }
 
 func (p *place) checks(node.Input) []health.Check { return nil }
+
+func (p *place) publish(context.Context, node.Input) error { return unsupported() }

@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -160,26 +158,5 @@ func TestUserDataThatIsNotThereIsNoError(t *testing.T) {
 	}
 	if _, ok := p.source("s3://bucket/key"); ok {
 		t.Error("s3:// is known")
-	}
-}
-
-func TestTheConfiguredProxyIsTakenAndNeverForWhatItExcludes(t *testing.T) {
-	if proxy(api.NodeConfig{}) != nil {
-		t.Error("a proxy without configuration")
-	}
-	choose := proxy(api.NodeConfig{Spec: api.Spec{Instance: api.Instance{Environment: map[string]map[string]api.Secret{
-		api.EnvironmentDefault: {"https_proxy": "http://proxy.example:3128", "NO_PROXY": ".internal"},
-	}}}})
-	for target, want := range map[string]string{
-		"https://ec2.us-west-2.amazonaws.com/": "http://proxy.example:3128", "https://api.internal/": "", "http://plain.example/": "",
-	} {
-		u, err := url.Parse(target)
-		if err != nil {
-			t.Fatal(err)
-		}
-		got, err := choose(&http.Request{URL: u})
-		if err != nil || (got == nil) != (want == "") || got != nil && got.String() != want {
-			t.Errorf("%s goes by %v (%v), want %q", target, got, err, want)
-		}
 	}
 }

@@ -1,0 +1,71 @@
+package cni
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/eksnode/eksnode/internal/golden"
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+)
+
+func TestSystemdNetworkdIsToldAboutEachENI(t *testing.T) {
+	for name, e := range map[string]ENI{
+		"primary":                       {Link: "ens5", MAC: "0a:00:00:00:00:01", Primary: true, IPv4: []string{"10.0.0.10", "10.0.0.11"}},
+		"second of the first card":      {Link: "ens6", MAC: "0a:00:00:00:00:02", DeviceIndex: 1, IPv4: []string{"10.0.0.20"}},
+		"second card of a p5.48xlarge":  {Link: "ens33", MAC: "0a:00:00:00:00:03", NetworkCard: 31, DeviceIndex: 1, IPv4: []string{"10.0.0.30"}},
+		"in an IPv6-only subnet":        {Link: "eth1", MAC: "0a:00:00:00:00:04", DeviceIndex: 1},
+		"virtual, without an own MAC":   {Link: "eth1", MAC: "0a:00:00:00:00:05", MACIsCurrent: true, DeviceIndex: 1, IPv4: []string{"10.0.0.50"}},
+		"EFA-only card with an address": {Link: "ens34", MAC: "0a:00:00:00:00:06", NetworkCard: 2, IPv4: []string{"10.0.0.60"}},
+	} {
+		rs, err := Desired(node.AL2023(), e)
+		if err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		var out strings.Builder
+		for _, r := range rs {
+			f := r.(host.File)
+			out.WriteString("# " + f.Path + "\n" + string(f.Content) + "\n")
+		}
+		golden.Assert(t, "testdata/eni/"+strings.ReplaceAll(name, " ", "-")+".txt", out.String())
+	}
+}
+
+func TestWhatIsNoENIIsRefused(t *testing.T) {
+	good := ENI{Link: "eth0", MAC: "0a:00:00:00:00:01"}
+	for name, change := range map[string]func(*ENI){
+		"a path":             func(e *ENI) { e.Link = "../eth0" },
+		"a name too long":    func(e *ENI) { e.Link = "abcdefghijklmnop" },
+		"no name":            func(e *ENI) { e.Link = "" },
+		"a line end":         func(e *ENI) { e.Link = "eth0\n" },
+		"dots":               func(e *ENI) { e.Link = ".." },
+		"no MAC":             func(e *ENI) { e.MAC = "" },
+		"two MACs":           func(e *ENI) { e.MAC += "\n0a:00:00:00:00:02" },
+		"a card below zero":  func(e *ENI) { e.NetworkCard = -1 },
+		"a device too high":  func(e *ENI) { e.DeviceIndex = 100 },
+		"an IPv6 address":    func(e *ENI) { e.IPv4 = []string{"::1"} },
+		"half of an address": func(e *ENI) { e.IPv4 = []string{"10.0.0"} },
+	} {
+		e := good
+		change(&e)
+		if rs, err := Desired(node.AL2023(), e); err == nil {
+			t.Errorf("%s: got %v", name, rs)
+		}
+	}
+	if _, err := Desired(node.AL2023(), good); err != nil {
+		t.Errorf("the good one: %v", err)
+	}
+}
+
+func TestTablesAndMetricsOfTwoENIsDiffer(t *testing.T) {
+	seen := map[int]ENI{}
+	for card := range 64 {
+		for device := range perCard {
+			e := ENI{NetworkCard: card, DeviceIndex: device}
+			if other, ok := seen[e.Table()]; ok || e.Metric()-metricBase != e.Table()-tableBase {
+				t.Fatalf("%+v and %+v share table %d", e, other, e.Table())
+			}
+			seen[e.Table()] = e
+		}
+	}
+}

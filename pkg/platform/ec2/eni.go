@@ -1,0 +1,211 @@
+package ec2
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/eksnode/eksnode/internal/retry"
+	"github.com/eksnode/eksnode/pkg/aws/imds"
+	"github.com/eksnode/eksnode/pkg/cni"
+	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/system/file"
+	"github.com/eksnode/eksnode/pkg/system/networkd"
+	"github.com/eksnode/eksnode/pkg/system/rootfs"
+)
+
+// ENIs decides who looks after each network interface of the instance, and tells
+// systemd-networkd what is its own: udev calls it for every ENI that comes or goes.
+type ENIs struct {
+	imds   *imds.Client
+	layout node.Layout
+	root   rootfs.Root
+	files  *file.Driver
+	links  links
+	log    *slog.Logger
+}
+
+// links is what is asked of the kernel about network interfaces.
+type links interface {
+	// MAC returns the address of a link, and whether it is the permanent one of a
+	// device and not one that anybody gave it.
+	MAC(name string) (mac string, permanent bool, err error)
+}
+
+// networkManager is systemd-networkd; see [networkd.Conn].
+type networkManager interface {
+	Links(context.Context) ([]networkd.Link, error)
+}
+
+// Add is for an ENI that has come, or that was there at boot. The first time it is
+// seen on this instance it is decided who manages it, and written down: ENIs that
+// are there before the machine's daemons start are systemd-networkd's, later ones
+// were attached by the network plugin and are left alone for ever. For the former the
+// files are written; systemd-networkd must be told to read them.
+func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
+	if err := cni.CheckLink(link); err != nil {
+		return "", err
+	}
+	id, _, err := e.imds.Identity(ctx, imds.Need{MAC: true})
+	if err != nil {
+		return "", fmt.Errorf("cannot tell whose interface %s is: %w", link, err)
+	}
+	manager, err := e.manager(ctx, id.InstanceID, link)
+	if err != nil {
+		return "", err
+	}
+	e.log.Info("network interface", "link", link, "manager", manager)
+	if manager != cni.ManagerNetworkd {
+		return manager, nil
+	}
+	eni, err := e.describe(ctx, link, id.MAC)
+	if err != nil {
+		return "", err
+	}
+	wanted, err := cni.Desired(e.layout, eni)
+	if err != nil {
+		return "", err
+	}
+	for _, r := range wanted {
+		if err := e.files.Apply(ctx, r); err != nil {
+			return "", err
+		}
+	}
+	return manager, nil
+}
+
+// manager returns who looks after a link, and writes it down when it is new.
+func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manager, error) {
+	record := cni.RecordFile(e.layout, instanceID, link)
+	b, err := e.root.ReadFile(record, 64)
+	switch {
+	case err == nil:
+		m := cni.Manager(strings.TrimSpace(string(b)))
+		if m == cni.ManagerCNI || m == cni.ManagerNetworkd {
+			return m, nil
+		}
+		e.log.Warn("the record of a network interface cannot be read and is made anew", "record", record, "content", string(b))
+	case !rootfs.Absent(err):
+		return "", fmt.Errorf("cannot read who looks after %s: %w", link, err)
+	}
+	m := cni.ManagerNetworkd
+	if _, err := e.root.Stat(e.layout.RunMarker); err == nil {
+		m = cni.ManagerCNI
+	} else if !rootfs.Absent(err) {
+		return "", fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
+	}
+	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
+}
+
+// describe asks the kernel and instance metadata about an ENI.
+func (e *ENIs) describe(ctx context.Context, link, primary string) (cni.ENI, error) {
+	mac, permanent, err := e.links.MAC(link)
+	if err != nil {
+		return cni.ENI{}, fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
+	}
+	eni := cni.ENI{Link: link, MAC: mac, MACIsCurrent: !permanent, Primary: mac == primary}
+	of := "network/interfaces/macs/" + mac + "/"
+	// The place of an interface that has just been attached may come late.
+	text, err := e.imds.Get(ctx, of+"device-number")
+	if err == nil {
+		eni.DeviceIndex, err = strconv.Atoi(strings.TrimSpace(text))
+	}
+	if err != nil {
+		return cni.ENI{}, fmt.Errorf("cannot tell the device number of network interface %s: %w", link, err)
+	}
+	// Instances with one card have no such item.
+	text, ok, err := e.imds.Optional(ctx, of+"network-card")
+	if err == nil && ok {
+		eni.NetworkCard, err = strconv.Atoi(strings.TrimSpace(text))
+	}
+	if err != nil {
+		return cni.ENI{}, fmt.Errorf("cannot tell the network card of network interface %s: %w", link, err)
+	}
+	text, _, err = e.imds.Optional(ctx, of+"local-ipv4s")
+	if err != nil {
+		return cni.ENI{}, fmt.Errorf("cannot tell the addresses of network interface %s: %w", link, err)
+	}
+	eni.IPv4 = strings.Fields(text)
+	return eni, nil
+}
+
+// Remove is for an ENI that has gone: its file goes, and the record too, so that
+// another ENI under the same name is decided about anew.
+func (e *ENIs) Remove(ctx context.Context, link string) error {
+	if err := cni.CheckLink(link); err != nil {
+		return err
+	}
+	id, _, err := e.imds.Identity(ctx, imds.Need{})
+	if err != nil {
+		return fmt.Errorf("cannot tell whose interface %s was: %w", link, err)
+	}
+	for _, path := range []string{cni.NetworkFile(e.layout, link), cni.RecordFile(e.layout, id.InstanceID, link)} {
+		if err := e.files.Remove(ctx, host.File{Path: path}.ID()); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// bootBound is how long the ENIs may take to be configured at boot, as in nodeadm.
+const bootBound = time.Minute
+
+// AwaitBoot waits until systemd-networkd has configured all ENIs that are its own, so
+// that what starts next has a network on all of them. Links that are not ENIs do not
+// matter. It waits a minute at most.
+func (e *ENIs) AwaitBoot(ctx context.Context, manager networkManager) error {
+	id, _, err := e.imds.Identity(ctx, imds.Need{MAC: true})
+	if err != nil {
+		return fmt.Errorf("cannot tell the primary network interface: %w", err)
+	}
+	err = retry.Do(ctx, retry.Policy{
+		Within: bootBound, Base: 50 * time.Millisecond, Max: 250 * time.Millisecond, LogEvery: 10 * time.Second,
+		Log: func(n retry.Note) { e.log.Info("waiting for systemd-networkd", "why", n.Err) },
+	}, func(ctx context.Context) error {
+		all, err := manager.Links(ctx)
+		if err != nil {
+			return err
+		}
+		return e.configured(id, all)
+	})
+	if err != nil {
+		return fmt.Errorf("cannot bring up the network: %w", err)
+	}
+	return nil
+}
+
+// configured returns an error as long as an ENI of systemd-networkd's is not ready, or
+// the primary one is not there.
+func (e *ENIs) configured(id imds.Identity, all []networkd.Link) error {
+	var waiting []string
+	primary := false
+	for _, l := range all {
+		if cni.CheckLink(l.Name) != nil {
+			continue
+		}
+		mac, _, err := e.links.MAC(l.Name)
+		isPrimary := err == nil && mac == id.MAC
+		primary = primary || isPrimary && l.Admin == "configured"
+		b, err := e.root.ReadFile(cni.RecordFile(e.layout, id.InstanceID, l.Name), 64)
+		if err != nil && !rootfs.Absent(err) {
+			return err
+		}
+		ours := isPrimary || cni.Manager(strings.TrimSpace(string(b))) == cni.ManagerNetworkd
+		if ours && l.Admin != "configured" {
+			waiting = append(waiting, l.Name+" is "+l.Admin)
+		}
+	}
+	slices.Sort(waiting)
+	switch {
+	case len(waiting) > 0:
+		return fmt.Errorf("%s", strings.Join(waiting, ", "))
+	case !primary:
+		return fmt.Errorf("the primary network interface %s is not there", id.MAC)
+	}
+	return nil
+}
