@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -15,40 +14,12 @@ import (
 
 func (a *app) configCommand() *cobra.Command {
 	config := &cobra.Command{
-		Use: "config", Short: "Check and show the configuration", Args: cobra.NoArgs,
+		Use: "config", Short: "Check, show, explain and convert the configuration", Args: cobra.NoArgs,
 		// A command that does nothing by itself takes any word for its own.
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	config.AddCommand(a.configCheckCommand(), a.configShowCommand())
+	config.AddCommand(a.configCheckCommand(), a.configShowCommand(), a.configExplainCommand(), a.configSchemaCommand(), a.configConvertCommand())
 	return config
-}
-
-type checkFlags struct {
-	sources []string
-	output  string
-	lenient bool
-}
-
-func (a *app) configCheckCommand() *cobra.Command {
-	var f checkFlags
-	cmd := &cobra.Command{
-		Use:   "check [FILE...]",
-		Short: "Show everything that is wrong with the configuration, with its place (exit 0: usable, 1: not)",
-		Long: `Show everything that is wrong with the configuration at once. Files are user data
-as an instance would get it (plain, MIME, gzip or base64) or drop-ins; "-" is
-standard input. Without files the sources of this machine are read.`,
-		RunE: func(cmd *cobra.Command, files []string) error {
-			more, err := uris(files)
-			if err != nil {
-				return err
-			}
-			f.sources = append(f.sources, more...)
-			return a.checkConfig(cmd.Context(), f)
-		},
-	}
-	bindConfigSources(cmd, &f.sources)
-	cmd.Flags().StringVarP(&f.output, "output", "o", "text", "text or json")
-	return cmd
 }
 
 func bindConfigSources(cmd *cobra.Command, sources *[]string) {
@@ -81,47 +52,6 @@ func (a *app) load(ctx context.Context, sources []string, lenient bool) (bootstr
 		return bootstrap.Loaded{}, err
 	}
 	return bootstrap.Load(ctx, p, bootstrap.LoadOptions{URIs: sources, Stdin: a.stdin, Now: a.now(), Lenient: lenient})
-}
-
-func (a *app) checkConfig(ctx context.Context, f checkFlags) error {
-	printProblems, ok := problemPrinters[f.output]
-	if !ok {
-		return fmt.Errorf("cannot print problems as %q: known are text and json", f.output)
-	}
-	l, err := a.load(ctx, f.sources, f.lenient)
-	code := fault.CodeOf(err)
-	if err != nil && code != fault.ConfigInvalid && code != fault.ConfigMissing {
-		return err
-	}
-	if err := printProblems(a.stdout, l.Problems, err == nil); err != nil {
-		return err
-	}
-	if code == fault.ConfigInvalid {
-		return status(1) // all of it has just been printed
-	}
-	return err
-}
-
-var problemPrinters = map[string]func(w io.Writer, problems []api.Problem, valid bool) error{
-	"text": problemsText, "json": problemsJSON,
-}
-
-func problemsText(w io.Writer, problems []api.Problem, valid bool) error {
-	err := api.Render(w, problems)
-	if err == nil && valid {
-		_, err = fmt.Fprintln(w, "Configuration is valid")
-	}
-	return err
-}
-
-func problemsJSON(w io.Writer, problems []api.Problem, valid bool) error {
-	if problems == nil {
-		problems = []api.Problem{}
-	}
-	return writeJSON(w, struct {
-		Valid    bool          `json:"valid"`
-		Problems []api.Problem `json:"problems"`
-	}{valid, problems})
 }
 
 func (a *app) configShowCommand() *cobra.Command {

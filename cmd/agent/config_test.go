@@ -30,7 +30,14 @@ func TestConfigCheckShowsAllThatIsWrong(t *testing.T) {
 		{"a file that is not there", []string{"testdata/valid.yaml", "testdata/vaild.yaml"}, "", 1, "", "testdata/vaild.yaml"},
 		{"a source that holds nothing", []string{"-c", "file://testdata/none"}, "", 1, "none.txt", "code:   ConfigMissing"},
 		{"a source of no known kind", []string{"-c", "s3://bucket/key"}, "", 1, "", "unsupported scheme"},
-		{"an output of no known kind", []string{"-o", "xml", "testdata/valid.yaml"}, "", 1, "", `as "xml": known are text and json`},
+		{"an output of no known kind", []string{"-o", "xml", "testdata/valid.yaml"}, "", 1, "", `as "xml": known are text, json and sarif`},
+		{"for code scanners", []string{"-o", "sarif", "testdata/valid.yaml", "testdata/typo.yaml"}, "", 1, "typo.sarif", ""},
+		{"for code scanners, usable", []string{"-o", "sarif", "testdata/valid.yaml"}, "", 0, "valid.sarif", ""},
+		{"warnings", []string{"testdata/karpenter.mime"}, "", 0, "karpenter.txt", ""},
+		{"warnings, strictly", []string{"--strict", "testdata/karpenter.mime"}, "", 1, "karpenter-strict.txt", ""},
+		{"warnings, strictly, for machines", []string{"--strict", "-o", "json", "testdata/karpenter.mime"}, "", 1, "karpenter-strict.json", ""},
+		{"no warnings, strictly", []string{"--strict", "testdata/valid.yaml"}, "", 0, "valid.txt", ""},
+		{"the superset", []string{"--strict", "testdata/superset.yaml"}, "", 0, "valid.txt", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := agent(append([]string{"config", "check"}, tt.args...)...).stdin(tt.stdin).by(1000).run(t)

@@ -6,6 +6,7 @@ import (
 	"io/fs"
 	"path/filepath"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,6 +50,9 @@ func (a *app) runNodeadm(ctx context.Context) int {
 	root.SetErr(a.stderr)
 	root.PersistentFlags().BoolP("development", "d", false, "accepted and without effect")
 	root.AddCommand(a.nodeadmInit(), a.nodeadmConfig())
+	if strings.TrimSuffix(a.name, ".exe") == "nodeadm-internal" {
+		a.addInternal(root)
+	}
 	root.SetArgs(a.args)
 	err := root.ExecuteContext(ctx)
 	if err != nil && !started {

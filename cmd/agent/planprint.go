@@ -12,6 +12,7 @@ import (
 
 	"github.com/eksnode/eksnode/pkg/bootstrap"
 	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/node"
 )
 
 var planPrinters = map[string]func(io.Writer, bootstrap.Decision) error{
@@ -21,7 +22,7 @@ var planPrinters = map[string]func(io.Writer, bootstrap.Decision) error{
 // signs mark the verbs for the eye.
 var signs = map[host.Verb]string{
 	host.Create: "+", host.Update: "~", host.Start: "▶", host.Restart: "↻",
-	host.Stop: "■", host.Remove: "-", host.Restore: "←",
+	host.Stop: "■", host.Remove: "-", host.Restore: "←", host.Run: "»",
 }
 
 func planText(w io.Writer, d bootstrap.Decision) error {
@@ -91,6 +92,8 @@ func shown(r host.Resource) string {
 		return fmt.Sprintf("# mode %s owner %d:%d\n%s", octal(r.Mode), r.UID, r.GID, ensureNewline(printable(r)))
 	case host.Dir:
 		return fmt.Sprintf("# folder, mode %s owner %d:%d\n", octal(r.Mode), r.UID, r.GID)
+	case host.Command:
+		return programLines(r)
 	case host.Service:
 		return fmt.Sprintf("running: %v\ncurrent: %v\nenabled: %v\n", r.Running, r.Current, r.Enabled)
 	default:
@@ -178,10 +181,11 @@ func octal(m fs.FileMode) string { return fmt.Sprintf("%04o", m.Perm()) }
 
 func planJSON(w io.Writer, d bootstrap.Decision) error {
 	out := struct {
-		NodeName string      `json:"nodeName,omitempty"`
-		Impact   host.Impact `json:"impact"`
-		Steps    []stepJSON  `json:"steps"`
-	}{d.Input.Instance.NodeName, d.Plan.Impact(), []stepJSON{}}
+		NodeName string        `json:"nodeName,omitempty"`
+		Impact   host.Impact   `json:"impact"`
+		Steps    []stepJSON    `json:"steps"`
+		Reasons  []node.Reason `json:"reasons,omitempty"`
+	}{d.Input.Instance.NodeName, d.Plan.Impact(), []stepJSON{}, d.Reasons}
 	for _, s := range d.Plan.Steps {
 		out.Steps = append(out.Steps, stepJSON{s.Verb, s.ID, s.Owner, s.Why, s.Impact, forJSON(s.Want, secret(s)), forJSON(s.Have, secret(s))})
 	}

@@ -29,11 +29,23 @@ func verdict(r bootstrap.Report, configOnly bool, now time.Time) string {
 		}
 		return line
 	case configOnly:
-		return fmt.Sprintf("eksnode: %s: configured in %s", who, took)
+		return fmt.Sprintf("eksnode: %s: configured in %s%s", who, took, besides(r))
 	case len(r.Findings) > 0:
-		return fmt.Sprintf("eksnode: %s: Ready in cluster %s after %s", who, r.Node.Cluster, took)
+		return fmt.Sprintf("eksnode: %s: Ready in cluster %s after %s%s", who, r.Node.Cluster, took, besides(r))
 	}
-	return fmt.Sprintf("eksnode: %s: %s done in %s", who, r.Command, took)
+	return fmt.Sprintf("eksnode: %s: %s done in %s%s", who, r.Command, took, besides(r))
+}
+
+// besides says how many warnings a run has that went well.
+func besides(r bootstrap.Report) string {
+	switch n := len(r.Warnings); n {
+	case 0:
+		return ""
+	case 1:
+		return fmt.Sprintf(", with a warning: %s: %s", r.Warnings[0].Code, brief(r.Warnings[0].Message))
+	default:
+		return fmt.Sprintf(", with %d warnings, the first: %s: %s", n, r.Warnings[0].Code, brief(r.Warnings[0].Message))
+	}
 }
 
 // brief is a message for one line: of several, the first and the last, which in
@@ -83,7 +95,9 @@ func printReport(w io.Writer, r bootstrap.Report, now time.Time) error {
 		rows = append(rows, []string{"  " + r.Doing, "…", ""})
 	}
 	p.table(rows...)
+	p.programs(r.Programs)
 	p.findings(r.Findings)
+	p.warnings(r.Warnings)
 	p.remarks(r)
 	if r.Error != nil {
 		p.line("\nFailed with %s\n  %s", r.Error.Code, strings.ReplaceAll(r.Error.Message, "\n", "\n  "))
@@ -117,6 +131,38 @@ func (p *printer) table(rows ...[]string) {
 		}
 	}
 	p.err = tw.Flush()
+}
+
+// programs shows hooks and other programs with their outcome. What they print is in
+// the journal alone.
+func (p *printer) programs(all []bootstrap.ProgramRun) {
+	if len(all) == 0 {
+		return
+	}
+	p.line("\nPrograms")
+	var rows [][]string
+	for _, r := range all {
+		said := string(r.Stage)
+		if r.Outcome != bootstrap.Succeeded && r.ExitCode >= 0 {
+			said = strings.TrimSpace(fmt.Sprintf("%s  exit code %d", said, r.ExitCode))
+		}
+		rows = append(rows, []string{"  " + string(r.Outcome), r.Name, round(r.Took).String(), said})
+	}
+	p.table(rows...)
+}
+
+// warnings shows failures that did not end the run.
+func (p *printer) warnings(all []bootstrap.Failure) {
+	if len(all) == 0 {
+		return
+	}
+	p.line("\nWarnings")
+	for _, w := range all {
+		p.line("  %s: %s", w.Code, oneLine(w.Message))
+		if w.Remedy != "" {
+			p.line("    remedy: %s", oneLine(w.Remedy))
+		}
+	}
 }
 
 func (p *printer) findings(all []health.Finding) {

@@ -40,7 +40,15 @@ func attributes(r host.Resource) string {
 	case host.Service:
 		return flag(" enabled", r.Enabled) + flag(" running", r.Running)
 	case host.Image:
-		return flag(" pinned", r.Pinned) + flag(" archive="+r.Archive, r.Archive != "") + flag(" source="+r.Source, r.Source != "")
+		return flag(" pinned", r.Pinned) + flag(" archive="+r.Archive, r.Archive != "") + flag(" source="+r.Source, r.Source != "") + flag(" snapshotter="+r.Snapshotter, r.Snapshotter != "")
+	case host.Module:
+		return " loaded"
+	case host.HugePages:
+		return fmt.Sprintf(" = %d", r.Count)
+	case host.SwapFile:
+		return fmt.Sprintf(" %d bytes", r.Bytes) + flag(" on", r.Active)
+	case host.Command:
+		return fmt.Sprintf(" %q stage=%q timeout=%s", r.Args, r.Stage, r.Timeout) + flag(" once", r.Once) + flag(" tolerated", r.Tolerate)
 	}
 	return " ?"
 }

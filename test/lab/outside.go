@@ -21,6 +21,7 @@ import (
 
 	"github.com/google/go-containerregistry/pkg/name"
 	"github.com/google/go-containerregistry/pkg/registry"
+	v1 "github.com/google/go-containerregistry/pkg/v1"
 	"github.com/google/go-containerregistry/pkg/v1/remote"
 
 	"github.com/eksnode/eksnode/test/lab/internal/netns"
@@ -275,11 +276,7 @@ func (m *Mirror) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 // PushHello puts the lab's [HelloImage] into the mirror, as repository with tag.
 func (l *Lab) PushHello(ctx context.Context, m *Mirror, repository string) error {
-	program, err := l.imageProgram(ctx, "hello")
-	if err != nil {
-		return err
-	}
-	image, err := programImage(program)
+	image, err := l.helloImage(ctx)
 	if err != nil {
 		return fmt.Errorf("cannot push %s: %w", repository, err)
 	}
@@ -302,6 +299,23 @@ func (l *Lab) PushHello(ctx context.Context, m *Mirror, repository string) error
 		return fmt.Errorf("cannot push %s: %w", repository, err)
 	}
 	return nil
+}
+
+// PushHelloTo puts the lab's [HelloImage] into a registry of the emulated ECR, by its full name.
+func (l *Lab) PushHelloTo(ctx context.Context, ref string) error {
+	image, err := l.helloImage(ctx)
+	if err != nil {
+		return fmt.Errorf("cannot push %s: %w", ref, err)
+	}
+	return l.Cloud.Publish(ctx, ref, image)
+}
+
+func (l *Lab) helloImage(ctx context.Context) (v1.Image, error) {
+	program, err := l.imageProgram(ctx, "hello")
+	if err != nil {
+		return nil, err
+	}
+	return programImage(program)
 }
 
 type roundTripper func(*http.Request) (*http.Response, error)

@@ -5,6 +5,7 @@
 package box
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -38,7 +39,7 @@ type Spec struct {
 	Cgroup *cgroup.Tree
 	// Hostname is what its kernel says until something in the box says otherwise.
 	Hostname string
-	// Files are put into its root before its first boot, by path: the instance's own disk.
+	// Files are put into its root before its first boot, by path: the instance's own disk. Scripts (#!) are executable.
 	Files map[string][]byte
 }
 
@@ -89,7 +90,11 @@ func layOut(spec Spec) error {
 		if err := os.MkdirAll(filepath.Dir(target), 0o755); err != nil {
 			return err
 		}
-		if err := os.WriteFile(target, spec.Files[path], 0o644); err != nil {
+		mode := os.FileMode(0o644)
+		if bytes.HasPrefix(spec.Files[path], []byte("#!")) {
+			mode = 0o755
+		}
+		if err := os.WriteFile(target, spec.Files[path], mode); err != nil {
 			return err
 		}
 	}

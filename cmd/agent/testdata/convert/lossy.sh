@@ -1,0 +1,2 @@
+yum install -y htop
+/etc/eks/bootstrap.sh my-cluster
