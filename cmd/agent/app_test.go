@@ -90,7 +90,7 @@ func read(t *testing.T, path string) string {
 	return string(b)
 }
 
-// machine is a platform in memory with two components: one makes a file, the
+// machine is a platform in memory of which two components do something: one makes a file, the
 // other a service that reads it.
 type machine struct {
 	*hosttest.Memory
@@ -117,6 +117,8 @@ func (m *machine) open(*app, string) (platform.Platform, error) {
 			return node.Input{Config: q.Config, Instance: node.Instance{NodeName: "n1", Type: "m5.large", Zone: "eu-west-1a"}}, nil
 		},
 		Components: []node.Component{
+			{Name: "hooks", Desired: func(node.Input) ([]host.Resource, error) { return nil, nil }},
+			{Name: "network", Desired: func(node.Input) ([]host.Resource, error) { return nil, nil }},
 			{Name: "tuning", Desired: func(node.Input) ([]host.Resource, error) { return []host.Resource{file}, nil }},
 			{Name: "kubelet", Desired: func(in node.Input) ([]host.Resource, error) {
 				return []host.Resource{host.Service{Name: "kubelet.service", Running: true, Current: true, Reads: []host.ID{file.ID()}}}, nil

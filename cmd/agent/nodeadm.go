@@ -22,10 +22,6 @@ import (
 // exitUsage is nodeadm's exit status for a command line it cannot read.
 const exitUsage status = 2
 
-// nodeadmMarker is what nodeadm leaves after its run phase: network interfaces
-// that appear from then on belong to the CNI.
-const nodeadmMarker = "/run/nodeadm/init"
-
 // runNodeadm speaks nodeadm's command line, so that the units and scripts of an
 // Amazon Linux 2023 image keep working when /usr/bin/nodeadm is this program.
 func (a *app) runNodeadm(ctx context.Context) int {
@@ -98,7 +94,7 @@ func (a *app) nodeadmInit() *cobra.Command {
 // daemonComponents translates nodeadm's daemons into components. An empty name
 // stands for no daemon at all.
 func daemonComponents(daemons []string) []string {
-	only := []string{"tuning"}
+	only := []string{"hooks", "tuning", "network"}
 	for _, d := range daemons {
 		switch d {
 		case "kubelet":
@@ -129,10 +125,7 @@ func (a *app) nodeadmRun(ctx context.Context, sources []string, cache string, sc
 			}
 		},
 	})
-	if err != nil || scope.ConfigOnly {
-		return err
-	}
-	return atomicfile.Write(nodeadmMarker, nil, ownFile(0o644))
+	return err
 }
 
 // writeCache writes what `config dump` prints. It holds secrets.

@@ -121,8 +121,8 @@ func (e errText) Error() string { return string(e) }
 func TestWhatNobodyKnowsIsRefusedBeforeAnythingIsDone(t *testing.T) {
 	m := newMachine(t)
 	agent("init", "--phase", "boot").on(m).run(t).expect(t, 1, "", "known are config, run and all")
-	agent("init", "--only", "tuning,kublet").on(m).run(t).expect(t, 1, "", `component "kublet": known are tuning, kubelet`)
-	agent("plan", "--only", "kublet").on(m).run(t).expect(t, 1, "", `component "kublet": known are tuning, kubelet`)
+	agent("init", "--only", "tuning,kublet").on(m).run(t).expect(t, 1, "", `component "kublet": known are hooks, network, tuning, kubelet`)
+	agent("plan", "--only", "kublet").on(m).run(t).expect(t, 1, "", `component "kublet": known are hooks, network, tuning, kubelet`)
 	agent("plan", "-o", "xml").on(m).run(t).expect(t, 1, "", `as "xml": known are text, json and diff`)
 	if len(m.Writes()) != 0 {
 		t.Errorf("written: %v", m.Writes())
@@ -200,9 +200,10 @@ func TestNodeadmSkipsPhasesAndKeepsItsCache(t *testing.T) {
 
 func TestDaemonsAreComponents(t *testing.T) {
 	for args, want := range map[string]string{
-		"": "tuning", "kubelet": "tuning credential kubelet", "containerd": "tuning containerd",
-		"containerd kubelet": "tuning containerd credential kubelet", "else": "tuning",
+		"": "", "kubelet": " credential kubelet", "containerd": " containerd",
+		"containerd kubelet": " containerd credential kubelet", "else": "",
 	} {
+		want = "hooks tuning network" + want // the machine itself is nobody's daemon
 		if got := strings.Join(daemonComponents(strings.Split(args, " ")), " "); got != want {
 			t.Errorf("%q: %s, want %s", args, got, want)
 		}

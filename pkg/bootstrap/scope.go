@@ -10,8 +10,9 @@ import (
 type Scope struct {
 	// Only names components; all when empty.
 	Only []string
-	// ConfigOnly leaves services and images alone, and all programs but those that
-	// are to be run before any configuration: what is done before cloud-init runs. A
+	// ConfigOnly leaves services, images and swap files alone, files of the run phase,
+	// and all programs but those that are to be run before any configuration: what is
+	// done before cloud-init runs. A
 	// restart that this makes necessary is owed, not forgotten, and is paid by the
 	// next run without it.
 	ConfigOnly bool
@@ -30,8 +31,12 @@ func (s Scope) takes(owner string, id host.ID, want host.Resource) bool {
 		return true
 	}
 	switch id.Kind {
-	case host.KindService, host.KindImage:
+	case host.KindService, host.KindImage, host.KindSwapFile:
+		// A swap file waits for the disks, which are prepared with the daemons.
 		return false
+	case host.KindFile:
+		f, wanted := want.(host.File)
+		return !wanted || !f.RunPhase
 	case host.KindCommand:
 		c, wanted := want.(host.Command)
 		return !wanted || c.Stage == host.StagePreConfig

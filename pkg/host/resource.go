@@ -79,6 +79,9 @@ type File struct {
 	// Secret keeps the content out of plans, logs and bundles. It says
 	// something about the wish; an observation repeats it.
 	Secret bool `json:"secret,omitempty"`
+	// RunPhase keeps it back until the daemons are started; the phase that only
+	// configures leaves it alone. Not part of an observation.
+	RunPhase bool `json:"runPhase,omitempty"`
 }
 
 // ID implements Resource.
@@ -181,6 +184,9 @@ func Equal(a, b Resource) bool {
 // observable drops the fields that only a wish has.
 func observable(r Resource) Resource {
 	switch r := r.(type) {
+	case File:
+		r.RunPhase = false
+		return r
 	case Service:
 		r.Reads = nil
 		return r

@@ -13,8 +13,10 @@ import (
 	"github.com/eksnode/eksnode/pkg/aws/awsconfig"
 	"github.com/eksnode/eksnode/pkg/aws/ec2"
 	"github.com/eksnode/eksnode/pkg/aws/imds"
+	"github.com/eksnode/eksnode/pkg/cni"
 	"github.com/eksnode/eksnode/pkg/containerd"
 	"github.com/eksnode/eksnode/pkg/credential"
+	"github.com/eksnode/eksnode/pkg/hook"
 	"github.com/eksnode/eksnode/pkg/kubelet"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/platform"
@@ -60,7 +62,7 @@ func New(o Options) (platform.Platform, error) {
 
 // components are those of an instance, in the order in which they are asked.
 func components() []node.Component {
-	return []node.Component{tuning.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
+	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
 }
 
 // layout is that of Amazon Linux 2023. nodeadm's variable names an image

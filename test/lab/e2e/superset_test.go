@@ -137,7 +137,7 @@ hooks:
 		if status != 1 || !strings.Contains(out, "hangs") || !strings.Contains(out, "2s") {
 			t.Errorf("init exits %d: %s", status, out)
 		}
-		if left, _ := i.Shell(within(t, time.Minute), "pgrep -f 'sleep 1000' || true"); strings.TrimSpace(left) != "" {
+		if left, _ := i.Shell(within(t, time.Minute), "pgrep -f '[s]leep 1000' || true"); strings.TrimSpace(left) != "" {
 			t.Errorf("its child lives on: %s", left)
 		}
 		shell(t, i, "rm /etc/eksnode/config.d/60-hang.yaml; eksnode init")
