@@ -82,12 +82,12 @@ test-lab: packages ## End to end: real control plane, real systemd boxes, faults
 golden: ## Write the golden files anew; read the diff before you commit it
 	UPDATE_GOLDEN=1 go test ./...
 
-FUZZTIME ?= 30s
+FUZZTIME ?= 60s
 .PHONY: fuzz
 fuzz: ## Every fuzz target for FUZZTIME
 	@set -e; for f in $$(grep -rlE '^func Fuzz' --include=*_test.go pkg internal); do \
 	  for t in $$(grep -oE '^func Fuzz[A-Za-z0-9_]*' $$f | sed 's/func //'); do \
-	    echo "$$t ($$(dirname $$f))"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) ./$$(dirname $$f); done; done
+	    echo "$$t ($$(dirname $$f))"; go test -run '^$$' -fuzz "^$$t$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 1x ./$$(dirname $$f); done; done
 
 .PHONY: bench
 bench: deb ## Measure binary size, time, metadata requests and memory against the budgets

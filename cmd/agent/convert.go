@@ -76,7 +76,7 @@ func (a *app) convertConfig(f convertFlags, file string) error {
 	}
 	result, err := convert.Convert(raw, options)
 	if err != nil {
-		return err
+		return fault.New(fault.ConfigInvalid, "Correct what the message names; --from names the format where the content does not tell it.", err)
 	}
 	if err := a.printConversion(result.Report, f.report); err != nil {
 		return err

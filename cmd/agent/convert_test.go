@@ -77,3 +77,15 @@ func TestConfigConvertRefusesWhatItCannotDo(t *testing.T) {
 		agent(append([]string{"config", "convert"}, tt.args...)...).run(t).expect(t, 1, "", tt.stderr)
 	}
 }
+
+// TestTheGuideShowsWhatConvertSays holds docs/convert.md to what the program does.
+func TestTheGuideShowsWhatConvertSays(t *testing.T) {
+	guide := read(t, "../../docs/convert.md")
+	c := agent("config", "convert", "--allow-loss", "testdata/convert/guide.sh").run(t)
+	for what, text := range map[string]string{"script": read(t, "testdata/convert/guide.sh"), "report": c.stderr, "output": c.stdout} {
+		block := "    " + strings.ReplaceAll(strings.TrimSuffix(text, "\n"), "\n", "\n    ") + "\n"
+		if !strings.Contains(guide, "\n\n"+block+"\n") {
+			t.Errorf("docs/convert.md does not hold the %s of testdata/convert/guide.sh:\n%s", what, block)
+		}
+	}
+}

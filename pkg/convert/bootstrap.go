@@ -32,7 +32,7 @@ type scripts struct {
 // else that is there.
 func readBootstrap(texts []text) (*draft, error) {
 	r := &scripts{draft: newDraft(), sh: newShell(), files: make(map[string]bool)}
-	r.unresolved = r.sh.unresolved
+	r.unresolved, r.withFacts = r.sh.unresolved, r.sh.withFacts
 	for _, t := range inReadingOrder(texts) {
 		if err := r.text(t); err != nil {
 			return nil, err
@@ -133,7 +133,7 @@ func (r *scripts) findCall() ([]string, error) {
 		}
 		r.call, words, start = c, c.words[at+1:], at+1
 	}
-	if r.call == nil && len(r.others) == 1 && len(r.others[0].words) > 1 && slices.ContainsFunc(r.others[0].words, func(w string) bool { return optionNames[w] }) {
+	if r.call == nil && len(r.others) == 1 && len(r.others[0].words) > 1 && slices.ContainsFunc(r.others[0].words, isOption) {
 		r.call, words = &r.others[0], r.others[0].words // the options alone
 		r.others = nil
 	}
@@ -157,13 +157,16 @@ func runs(before []string) bool {
 	return true
 }
 
-// optionNames are the options of bootstrap.sh, each with one value.
-var optionNames = map[string]bool{
-	"--apiserver-endpoint": true, "--aws-api-retry-attempts": true, "--b64-cluster-ca": true, "--cluster-id": true,
-	"--container-runtime": true, "--containerd-config-file": true, "--dns-cluster-ip": true, "--docker-config-json": true,
-	"--enable-docker-bridge": true, "--enable-local-outpost": true, "--ip-family": true, "--kubelet-extra-args": true,
-	"--local-disks": true, "--mount-bpf-fs": true, "--pause-container-account": true, "--pause-container-version": true,
-	"--service-ipv4-cidr": true, "--service-ipv6-cidr": true, "--use-max-pods": true,
+// isOption reports whether a word is an option of bootstrap.sh. Each has one value.
+func isOption(word string) bool {
+	switch word {
+	case "--apiserver-endpoint", "--aws-api-retry-attempts", "--b64-cluster-ca", "--cluster-id", "--container-runtime",
+		"--containerd-config-file", "--dns-cluster-ip", "--docker-config-json", "--enable-docker-bridge", "--enable-local-outpost",
+		"--ip-family", "--kubelet-extra-args", "--local-disks", "--mount-bpf-fs", "--pause-container-account",
+		"--pause-container-version", "--service-ipv4-cidr", "--service-ipv6-cidr", "--use-max-pods":
+		return true
+	}
+	return false
 }
 
 // option is an option with its value.
@@ -182,9 +185,9 @@ func (r *scripts) options(words []string) {
 		line := r.lines[i]
 		at := source{w, line}
 		switch {
-		case optionNames[w] && i+1 == len(words):
+		case isOption(w) && i+1 == len(words):
 			r.say(at, Lost, "", "the option has no value; bootstrap.sh stops at this", "give it one or remove it")
-		case optionNames[w]:
+		case isOption(w):
 			i++
 			extra = append(extra, option{at, words[i]})
 		case strings.HasPrefix(w, "-"):
@@ -275,8 +278,10 @@ func (r *scripts) eksctlArguments() {
 	if s, v, ok := get("MAX_PODS"); ok && v != "" {
 		r.kubeletArgument(s, argument{name: "max-pods", value: v})
 	}
-	r.say(source{from: "the labels node-lifecycle and alpha.eksctl.io/instance-id"}, Lost, "", "eksctl's helper reads their values from instance metadata",
-		"write alpha.eksctl.io/instance-id: ${instance.id} below spec.labels; eks.amazonaws.com/capacityType serves in place of node-lifecycle")
+	// Two more labels, whose values eksctl's helper has from instance metadata.
+	for _, l := range []pair{{"node-lifecycle", "${instance.lifecycle}"}, {"alpha.eksctl.io/instance-id", "${instance.id}"}} {
+		r.say(source{from: "eksctl's label " + l.name}, Translated, r.label(l.name, l.value), "the value is a fact of the machine", "")
+	}
 }
 
 func (r *scripts) localDisks(s source, value string) {

@@ -126,13 +126,13 @@ func (t brType) toBottlerocket(v any) (any, error) {
 		if i, ok := v.(int64); ok {
 			return i, nil
 		}
-		return nil, fmt.Errorf("Bottlerocket takes a whole number")
+		return nil, fmt.Errorf("only a whole number fits Bottlerocket's setting")
 	case brOptions:
 		m, _ := v.(map[string]any)
 		var out []any
 		for k, on := range m {
 			if s, _ := stringOf(on); s != "true" {
-				return nil, fmt.Errorf("Bottlerocket can only switch options on")
+				return nil, fmt.Errorf("options can only be switched on in Bottlerocket")
 			}
 			out = append(out, k)
 		}

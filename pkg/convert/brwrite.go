@@ -9,7 +9,6 @@ import (
 	"path"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/pelletier/go-toml/v2"
 
@@ -23,9 +22,11 @@ type bottlerocketWriter struct {
 	tree map[string]any // below settings
 }
 
-// writeBottlerocket writes a configuration in which everything is at its own place.
-func writeBottlerocket(c api.NodeConfig) ([]byte, []Entry, error) {
+// writeBottlerocket writes a configuration in which everything is at its own place,
+// to which some of it was moved.
+func writeBottlerocket(c api.NodeConfig, moved []Entry) ([]byte, []Entry, error) {
 	w := &bottlerocketWriter{c: c, l: newLedger(treeOf(c), "", nil), tree: make(map[string]any)}
+	w.l.around(moved)
 	w.cluster()
 	w.identity()
 	w.kubelet()
@@ -103,8 +104,11 @@ func clusterDNS(cidr string) (string, bool) {
 	return a.String(), ok
 }
 
-// hasFact reports whether a value refers to facts of the machine.
-func hasFact(s string) bool { return strings.Contains(s, "${") }
+// hasFact reports whether a value refers to facts of the machine, or tries to.
+func hasFact(s string) bool {
+	refs, err := api.References(s)
+	return err != nil || len(refs) > 0
+}
 
 const noFacts = "references to facts are not known there"
 
@@ -266,11 +270,13 @@ func (w *bottlerocketWriter) registries() {
 
 // needed lists what Bottlerocket cannot find out.
 func (w *bottlerocketWriter) needed() {
-	for _, f := range []struct{ field, key string }{
-		{w.c.Spec.Cluster.Name, "cluster-name"}, {w.c.Spec.Cluster.APIServerEndpoint, "api-server"}, {string(w.c.Spec.Cluster.CertificateAuthority), "cluster-certificate"},
+	d := &draft{config: w.c}
+	for _, f := range []struct{ field, key, query string }{
+		{w.c.Spec.Cluster.Name, "cluster-name", "name"}, {w.c.Spec.Cluster.APIServerEndpoint, "api-server", "endpoint"},
+		{string(w.c.Spec.Cluster.CertificateAuthority), "cluster-certificate", "certificateAuthority.data"},
 	} {
 		if f.field == "" {
-			w.l.need("settings.kubernetes."+f.key, "Bottlerocket does not start kubelet without it", "aws eks describe-cluster --name NAME")
+			w.l.need("settings.kubernetes."+f.key, "Bottlerocket does not start kubelet without it", d.describe(f.query))
 		}
 	}
 }

@@ -2,6 +2,7 @@ package convert
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"github.com/eksnode/eksnode/pkg/api"
@@ -36,8 +37,8 @@ func (w *bottlerocketWriter) machine() {
 	}
 	w.ulimits()
 	w.storage()
-	for gate, on := range spec.FeatureGates {
-		if !on {
+	for _, gate := range slices.Sorted(maps.Keys(spec.FeatureGates)) {
+		if !spec.FeatureGates[gate] {
 			w.l.say(Implied, childPath("spec.featureGates", gate), "", "it is off anyway", "")
 		}
 	}
@@ -48,7 +49,8 @@ func (w *bottlerocketWriter) machine() {
 
 func (w *bottlerocketWriter) ulimits() {
 	names := ulimitNames()
-	for name, u := range w.c.Spec.Ulimits {
+	for _, name := range slices.Sorted(maps.Keys(w.c.Spec.Ulimits)) {
+		u := w.c.Spec.Ulimits[name]
 		hard, okHard := limitValue(u.Hard)
 		soft, okSoft := limitValue(cmp.Or(u.Soft, u.Hard))
 		if names[name] == "" || !okHard || !okSoft {

@@ -91,11 +91,11 @@ func write(d *draft, to Format) ([]byte, []Entry, error) {
 		return out, compose(withoutNeeds(d.entries), entries), err
 	case Bottlerocket:
 		c, moved := normal(d.config)
-		out, entries, err := writeBottlerocket(c)
+		out, entries, err := writeBottlerocket(c, moved)
 		return out, compose(withoutNeeds(d.entries), compose(moved, entries)), err
 	case Kubeadm, KubeadmV1beta3, KubeadmV1beta4:
 		c, moved := normal(d.config)
-		out, entries, err := writeKubeadm(c, to)
+		out, entries, err := writeKubeadm(c, to, moved)
 		return out, compose(withoutNeeds(d.entries), compose(moved, entries)), err
 	}
 	return nil, nil, fmt.Errorf("cannot convert to %q: known are %s", to, names(Targets()))

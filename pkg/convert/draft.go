@@ -20,6 +20,9 @@ type draft struct {
 	// unresolved says what of a value only running a script would tell; nil where
 	// values are what they are.
 	unresolved func(value string) []string
+	// withFacts puts references in place of what the script reads from instance
+	// metadata, for fields that may refer to facts; nil where nothing is read.
+	withFacts func(value string) string
 }
 
 func newDraft() *draft {
@@ -48,6 +51,17 @@ func (d *draft) known(s source, to, value string) bool {
 	}
 	d.say(s, Needs, to, "the value comes from "+strings.Join(missing, ", ")+", which only running the script would tell", "write the value that it has on the machine")
 	return false
+}
+
+// fact is a value for a field that may refer to facts, and what to say about it.
+func (d *draft) fact(value string) (with, message string) {
+	if d.withFacts == nil {
+		return value, ""
+	}
+	if with = d.withFacts(value); with != value {
+		message = "the script reads it from instance metadata; here it is a fact"
+	}
+	return with, message
 }
 
 // set puts a value into kubelet's configuration.
@@ -163,7 +177,7 @@ func (d *draft) describe(query string) string {
 	if strings.ContainsAny(name, " '\"$`\\;&|<>"+markOpen) {
 		name = "NAME"
 	}
-	return fmt.Sprintf("aws eks describe-cluster --name %s --query cluster.%s --output text", name, query)
+	return fmt.Sprintf("aws eks describe-cluster --name %s --query 'cluster.%s' --output text", name, query)
 }
 
 // needCluster lists what NodeConfig needs of the cluster and the input did not have.

@@ -64,10 +64,10 @@ var signs = []struct {
 	pattern *regexp.Regexp
 	seen    string
 }{
-	{Hybrid, regexp.MustCompile(`(?m)^apiVersion:\s*["']?node\.eks\.aws/[\s\S]*^  hybrid:`), "apiVersion node.eks.aws with spec.hybrid"},
-	{Hybrid, regexp.MustCompile(`"apiVersion"\s*:\s*"node\.eks\.aws/[\s\S]*"hybrid"\s*:`), "apiVersion node.eks.aws with spec.hybrid"},
-	{EKSNode, regexp.MustCompile(`(?m)^\s*["']?apiVersion["']?\s*:\s*["']?eksnode\.dev/`), "apiVersion eksnode.dev"},
-	{Nodeadm, regexp.MustCompile(`(?m)^\s*\{?\s*["']?apiVersion["']?\s*:\s*["']?node\.eks\.aws/`), "apiVersion node.eks.aws"},
+	{Hybrid, regexp.MustCompile(`(?m)^apiVersion:\s*["']?node\.eks\.aws/[\s\S]*^ {1,8}hybrid:\s*$`), "apiVersion node.eks.aws with spec.hybrid"},
+	{Hybrid, regexp.MustCompile(`"apiVersion"\s*:\s*"node\.eks\.aws/[\s\S]*"hybrid"\s*:\s*\{`), "apiVersion node.eks.aws with spec.hybrid"},
+	{EKSNode, regexp.MustCompile(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?eksnode\.dev/`), "apiVersion eksnode.dev"},
+	{Nodeadm, regexp.MustCompile(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?node\.eks\.aws/`), "apiVersion node.eks.aws"},
 	{Kubeadm, regexp.MustCompile(`(?m)^\s*["']?kind["']?\s*:\s*["']?JoinConfiguration`), "kind JoinConfiguration"},
 	{Windows, regexp.MustCompile(`(?i)Start-EKSBootstrap|<powershell>|^\s*-EKSClusterName\b`), "a call of Start-EKSBootstrap.ps1, or a <powershell> tag"},
 	{Bottlerocket, regexp.MustCompile(`(?m)^\s*\[\[?"?settings"?[.\]]|^\s*settings\.`), "a table named settings in TOML"},

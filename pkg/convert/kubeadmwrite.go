@@ -23,9 +23,11 @@ type kubeadmWriter struct {
 	args         []pair
 }
 
-// writeKubeadm writes a configuration in which everything is at its own place.
-func writeKubeadm(c api.NodeConfig, to Format) ([]byte, []Entry, error) {
+// writeKubeadm writes a configuration in which everything is at its own place, to
+// which some of it was moved.
+func writeKubeadm(c api.NodeConfig, to Format, moved []Entry) ([]byte, []Entry, error) {
 	w := &kubeadmWriter{c: c, l: newLedger(treeOf(c), "", nil), token: make(map[string]any), registration: map[string]any{"criSocket": "unix:///run/containerd/containerd.sock"}}
+	w.l.around(moved)
 	w.identity()
 	w.discovery()
 	w.kubelet()

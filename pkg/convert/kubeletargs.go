@@ -119,18 +119,7 @@ func (d *draft) kubeletArgument(s source, f argument) {
 		d.nodeName(s, value)
 		return
 	}
-	if own, ok := agentFlags()[f.name]; ok {
-		if value == own.own {
-			d.say(s, Implied, "", own.why, "")
-			return
-		}
-		if d.known(s, "", value) {
-			d.say(s, Lost, "", own.why, "leave it to the agent")
-		}
-		return
-	}
-	if version, ok := removedFlags()[f.name]; ok {
-		d.say(s, Implied, "", "kubelet does not have this flag since "+version, "")
+	if d.needlessArgument(s, f.name, value) {
 		return
 	}
 	if k, ok := kubeletFlags()[f.name]; ok {
@@ -149,6 +138,31 @@ func (d *draft) kubeletArgument(s source, f argument) {
 		}
 	}
 	d.flag(s, f)
+}
+
+// needlessArgument handles the flags that have no place in NodeConfig, since the
+// agent gives them itself or kubelet does not have them. It reports whether the flag
+// was one.
+func (d *draft) needlessArgument(s source, name, value string) bool {
+	own, isOwn := agentFlags()[name]
+	switch {
+	case isOwn && value == own.own:
+		d.say(s, Implied, "", own.why, "")
+	case isOwn && d.known(s, "", value):
+		d.say(s, Lost, "", own.why, "leave it to the agent")
+	case isOwn:
+	case isRemoved(name):
+		d.say(s, Implied, "", "no supported kubelet has this flag", "")
+	case name == "pod-infra-container-image":
+		d.say(s, Implied, "", "it does not choose the image, and containerd keeps its own from being collected", "name another image as the sandbox image in spec.containerd.config")
+	case name == "keep-terminated-pod-volumes" && value == "false":
+		d.say(s, Implied, "", "kubelet does not have this flag since 1.31, and it was off anyway", "")
+	case name == "keep-terminated-pod-volumes":
+		d.say(s, Lost, "", "kubelet does not have this flag since 1.31", "remove it")
+	default:
+		return false
+	}
+	return true
 }
 
 // reservedCPUs is kubelet's rule that reserved CPUs exclude the cgroups that the
@@ -200,10 +214,11 @@ func (d *draft) labels(s source, value string) {
 			d.known(s, "spec.labels", pair)
 			continue
 		}
+		v, message := d.fact(v)
 		if to := childPath("spec.labels", key); !d.known(s, to, v) {
 			continue
 		}
-		d.say(s, Translated, d.label(key, v), "", "")
+		d.say(s, Translated, d.label(key, v), message, "")
 	}
 	if value == "" {
 		d.say(s, Implied, "", "the value is empty", "")
@@ -229,11 +244,12 @@ func (d *draft) taints(s source, value string) {
 
 func (d *draft) nodeName(s source, value string) {
 	to := "spec.nodeName"
+	value, message := d.fact(value)
 	if !d.known(s, to, value) || value == "" {
 		return
 	}
 	d.config.Spec.NodeName = api.NodeName{Source: api.NodeNameFixed, Name: value}
-	d.say(s, Translated, to, "", "")
+	d.say(s, Translated, to, message, "")
 }
 
 // splitList splits at commas and leaves out what is empty.

@@ -107,6 +107,7 @@ func kubeletFlags() map[string]kubeletFlag {
 		"resolv-conf":                                  f(textFlag, "resolvConf"),
 		"rotate-certificates":                          f(boolFlag, "rotateCertificates"),
 		"rotate-server-certificates":                   f(boolFlag, "serverTLSBootstrap"),
+		"runonce":                                      f(boolFlag, "runOnce"),
 		"runtime-request-timeout":                      f(textFlag, "runtimeRequestTimeout"),
 		"seccomp-default":                              f(boolFlag, "seccompDefault"),
 		"serialize-image-pulls":                        f(boolFlag, "serializeImagePulls"),
@@ -144,22 +145,14 @@ func agentFlags() map[string]struct{ own, why string } {
 	}
 }
 
-// removedFlags are flags that kubelet no longer has; it does not start with them.
-func removedFlags() map[string]string {
-	return map[string]string{
-		"container-runtime":            "1.27",
-		"network-plugin":               "1.24",
-		"cni-conf-dir":                 "1.24",
-		"cni-bin-dir":                  "1.24",
-		"cni-cache-dir":                "1.24",
-		"network-plugin-mtu":           "1.24",
-		"image-pull-progress-deadline": "1.24",
-		"pod-infra-container-image":    "1.35",
-		"master-service-namespace":     "1.27",
-		"non-masquerade-cidr":          "1.24",
-		"register-schedulable":         "1.24",
-		"dynamic-config-dir":           "1.24",
-		"runonce":                      "1.35",
-		"keep-terminated-pod-volumes":  "1.31",
+// isRemoved reports whether no supported kubelet has a flag: those of dockershim and
+// kubenet, gone with 1.24, and some that went by 1.28. Kubelet does not start with
+// them.
+func isRemoved(flag string) bool {
+	switch flag {
+	case "network-plugin", "network-plugin-mtu", "cni-conf-dir", "cni-bin-dir", "cni-cache-dir", "image-pull-progress-deadline",
+		"non-masquerade-cidr", "dynamic-config-dir", "register-schedulable", "master-service-namespace", "container-runtime":
+		return true
 	}
+	return false
 }

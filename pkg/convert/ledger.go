@@ -34,6 +34,16 @@ func (l *ledger) mark(path string) {
 	}
 }
 
+// around notes that fields of the input were moved before this half, so that what is
+// around them is not reported as a whole.
+func (l *ledger) around(moved []Entry) {
+	for _, e := range moved {
+		for p := parentPath(e.From); p != ""; p = parentPath(p) {
+			l.covered[p] = true
+		}
+	}
+}
+
 // need records a value that is missing.
 func (l *ledger) need(to, message, remedy string) {
 	l.entries = append(l.entries, Entry{Outcome: Needs, To: to, Message: message, Remedy: remedy})

@@ -86,8 +86,8 @@ func flagWord(s string) bool { return !strings.ContainsAny(s, " \t\r\n\"'\\$") }
 
 func (w *nodeadmWriter) labels() {
 	good := make(map[string]string)
-	for k, v := range w.in.Labels {
-		from := childPath("spec.labels", k)
+	for _, k := range sortedNames(w.in.Labels) {
+		from, v := childPath("spec.labels", k), w.in.Labels[k]
 		switch {
 		case hasFact(v):
 			w.l.say(Lost, from, "", noFacts, "write the value")

@@ -1,7 +1,6 @@
 package convert
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 
@@ -128,6 +127,3 @@ func (d *draft) takeReserved() {
 		d.say(source{from: "spec.swap.behavior"}, Translated, kubeletPath("failSwapOn"), "", "")
 	}
 }
-
-// aNumber is a count as free-form values have it.
-func aNumber(i int64) json.Number { return json.Number(jsonOf(i)) }

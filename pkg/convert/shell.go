@@ -31,8 +31,9 @@ type shell struct {
 	vars    map[string]*variable
 	missing []string // what marks stand for
 	marked  map[string]int
-	docs    []hereDoc // here-documents whose text is still to come
-	command *command  // the one that is being read
+	facts   map[string]string // references to facts, by mark
+	docs    []hereDoc         // here-documents whose text is still to come
+	command *command          // the one that is being read
 	out     []command
 	depth   int // of ${NAME:-…} within each other
 	grown   int // bytes of expanded words; bounds what nested expansion can cost
@@ -70,7 +71,7 @@ type hereDoc struct {
 }
 
 func newShell() *shell {
-	return &shell{vars: make(map[string]*variable), marked: make(map[string]int)}
+	return &shell{vars: make(map[string]*variable), marked: make(map[string]int), facts: make(map[string]string)}
 }
 
 var errExpansion = errors.New("cannot read the script: its variables expand to too much text")

@@ -185,11 +185,11 @@ func (s *shell) dollar() (values []string, separate bool) {
 	case strings.HasPrefix(rest, "$("):
 		s.pos++
 		s.skipParentheses()
-		return []string{s.mark("$(" + programOf(s.src[from+2:s.pos]) + " …)")}, false
+		return []string{s.substitution(strings.TrimSuffix(s.src[from+2:s.pos], ")"))}, false
 	case rest[0] == '`':
 		s.pos++
 		s.skipTo("`")
-		return []string{s.mark("$(" + programOf(s.src[from+1:s.pos]) + " …)")}, false
+		return []string{s.substitution(strings.TrimSuffix(s.src[from+1:s.pos], "`"))}, false
 	case strings.HasPrefix(rest, "${"):
 		s.skipTo("}")
 	default:

@@ -63,8 +63,7 @@ func TestEveryFlagOfKubeletHasItsFieldInKubeletConfiguration(t *testing.T) {
 			t.Errorf("--%s is %s in %v, which is %s", name, kinds[f.typ], f.path, want)
 		}
 		_, own := agentFlags()[name]
-		_, removed := removedFlags()[name]
-		if own || removed {
+		if own || isRemoved(name) {
 			t.Errorf("--%s is in two tables", name)
 		}
 	}

@@ -84,8 +84,13 @@ func TestOddInputsAreReportedInFull(t *testing.T) {
 		{"the service network by its variable", "SERVICE_IPV4_CIDR=10.1.0.0/16 bootstrap.sh c", "", []string{"SERVICE_IPV4_CIDR -> spec.cluster.cidr"}},
 		{"an option twice", "bootstrap.sh c --cluster-id a --cluster-id b", "", []string{"the last one counts"}},
 		{"a secret in a command", "X=$(curl -H 'Authorization: Bearer hunter2' u)\nbootstrap.sh c --cluster-id \"$X\"", "", []string{"the value comes from $(curl …)"}},
+		{"a label from instance metadata", "Z=$(curl -s http://169.254.169.254/latest/meta-data/placement/availability-zone -H \"X-aws-ec2-metadata-token: $T\")\nbootstrap.sh c --kubelet-extra-args \"--node-labels=zone=$Z,t=x-`curl -s http://169.254.169.254/latest/meta-data/instance-type/`\"", "",
+			[]string{"spec.labels.zone: the script reads it from instance metadata; here it is a fact", "zone: \"${instance.zone}\"", "t: \"x-${instance.type}\""}},
+		{"a label from a pipe", "Z=$(curl -s http://169.254.169.254/latest/meta-data/placement/availability-zone | sed 's/.$//')\nbootstrap.sh c --kubelet-extra-args --node-labels=region=$Z", "", []string{"spec.labels.region: the value comes from $(curl …)"}},
+		{"a setting from instance metadata", "bootstrap.sh c --cluster-id $(curl -s http://169.254.169.254/latest/meta-data/instance-id)", "", []string{"spec.cluster.id: the value comes from $(curl … instance-id)"}},
 		{"a taint that is none", "bootstrap.sh c --kubelet-extra-args '--register-with-taints=a=b'", "", []string{`"a=b" is no taint`}},
 		{"a number that is none", "bootstrap.sh c --kubelet-extra-args '--max-pods=many'", "", []string{"--max-pods -> spec.kubelet.flags[0]"}},
+		{"a dump of nodeadm's", `{"kind":"NodeConfig","apiVersion":"node.eks.aws/v1alpha1","spec":{"cluster":{"name":"c"}}}`, "", []string{"nodeadm -> eksnode (detected by apiVersion node.eks.aws)"}},
 		{"base64 around it", "Ym9vdHN0cmFwLnNoIG15LWNsdXN0ZXIgLS1jbHVzdGVyLWlkIHgK", "", []string{"spec.cluster.id"}},
 		{"splatting", "<powershell>& Start-EKSBootstrap.ps1 @args</powershell>", "", []string{"splatting is not read"}},
 		{"a parameter shortened", "& Start-EKSBootstrap.ps1 -eksc c -apis https://e", "", []string{"-APIServerEndpoint -> spec.cluster.apiServerEndpoint"}},
@@ -109,7 +114,7 @@ func TestOddInputsAreReportedInFull(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			r := run(t, tt.raw, "", tt.to)
 			for _, want := range tt.want {
-				if !strings.Contains(r.Report.Text(), want) {
+				if !strings.Contains(show(r), want) {
 					t.Errorf("the report does not say %q:\n%s", want, show(r))
 				}
 			}
