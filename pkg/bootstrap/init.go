@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,7 +91,7 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 	err := r.phase("load", func() (string, error) {
 		var err error
 		loaded, err = Load(ctx, e.Platform, o.Load)
-		r.report.Sources, r.report.ConfigProblems = loaded.Texts, loaded.Problems
+		r.report.Sources, r.report.ConfigProblems = loaded.Texts, telling(loaded.Problems)
 		for _, p := range loaded.Problems {
 			e.Log.Log(ctx, level(p.Severity), "configuration", "problem", p.String())
 		}
@@ -135,6 +136,12 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 		return err
 	}
 	return r.finish(ctx, d, o.Scope)
+}
+
+// telling returns the remarks that say something about this node: what is merely
+// worth knowing while one writes a configuration is in the log alone.
+func telling(all []api.Problem) []api.Problem {
+	return slices.DeleteFunc(slices.Clone(all), func(p api.Problem) bool { return p.Severity < api.Warning })
 }
 
 // level is how loudly a remark about the configuration is logged.
