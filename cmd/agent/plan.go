@@ -36,6 +36,9 @@ Files are user data as a launch template holds it (plain, MIME, gzip or base64).
 			}
 			f.sources = append(f.sources, more...)
 			if machine.isSweep() {
+				if why || len(f.only) > 0 {
+					return errors.New("cannot use --why or --only for many machines: name one instance type and one --cni")
+				}
 				return a.sweep(cmd.Context(), machine, f.sources, output)
 			}
 			printPlan, ok := planPrinters[output]

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"os"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -65,7 +64,23 @@ func (f simulateFlags) check() error {
 	if f.against != "" && !f.asked() {
 		return errors.New("cannot use --against without --as or --input; plain plan compares with this machine")
 	}
+	if f.as != "" {
+		_, err := f.instanceType()
+		return err
+	}
 	return nil
+}
+
+// instanceType is the type that --as names, or the pattern of types.
+func (f simulateFlags) instanceType() (string, error) {
+	kind, instanceType, ok := strings.Cut(f.as, ":")
+	switch {
+	case !ok && strings.Contains(kind, "."):
+		return "", fmt.Errorf("cannot decide for %q: write ec2:%s", f.as, f.as)
+	case !ok || kind != "ec2" || instanceType == "":
+		return "", fmt.Errorf("cannot decide for %q: write ec2: and an instance type, as ec2:m5.large", f.as)
+	}
+	return instanceType, nil
 }
 
 // simulation is a machine that is not here, and how to decide about it.
@@ -98,9 +113,9 @@ func (a *app) simulation(f simulateFlags) (simulation, error) {
 		}
 		return simulation{platform: p, saved: &in}, nil
 	}
-	kind, instanceType, ok := strings.Cut(f.as, ":")
-	if !ok || kind != "ec2" {
-		return simulation{}, fmt.Errorf("cannot decide for %q: write ec2: and an instance type, as ec2:m5.large", f.as)
+	instanceType, err := f.instanceType()
+	if err != nil {
+		return simulation{}, err
 	}
 	facts := map[string]string{}
 	for _, fact := range f.facts {
@@ -160,14 +175,18 @@ func readBounded(path string, limit int64) ([]byte, error) {
 }
 
 // simulatedInput is what is known of the machine with a configuration from sources.
-// Without sources a saved input keeps its own configuration.
+// Without sources a saved input keeps its own configuration, but for what cni says.
 func (a *app) simulatedInput(ctx context.Context, s simulation, cni string, sources []string) (node.Input, error) {
-	if len(sources) == 0 && s.saved != nil && cni == "" {
-		return *s.saved, nil
+	if len(sources) == 0 && s.saved != nil {
+		in := *s.saved
+		var err error
+		if cni != "" {
+			in.Config.Spec.CNI, err = parseCNI(cni)
+		}
+		return in, err
 	}
-	if len(sources) == 0 {
-		return node.Input{}, fault.New(fault.ConfigMissing, "Name a file with user data, or - for standard input.",
-			errors.New("cannot decide for a machine that is not here without a configuration"))
+	if err := needSources(sources); err != nil {
+		return node.Input{}, err
 	}
 	l, err := a.loadFor(ctx, s, cni, sources)
 	if err != nil {
@@ -176,17 +195,27 @@ func (a *app) simulatedInput(ctx context.Context, s simulation, cni string, sour
 	return s.platform.Gather(ctx, platform.Question{Config: l.Merged.Config, Log: a.log})
 }
 
+// needSources refuses to ask a machine that is not here for its user data.
+func needSources(sources []string) error {
+	if len(sources) > 0 {
+		return nil
+	}
+	return fault.New(fault.ConfigMissing, "Name a file with user data, or - for standard input.",
+		errors.New("cannot decide for a machine that is not here without a configuration"))
+}
+
 // loadFor reads the configuration for a machine that is not here.
 func (a *app) loadFor(ctx context.Context, s simulation, cni string, sources []string) (bootstrap.Loaded, error) {
-	p := s.platform
-	if cni != "" {
-		var err error
-		if p, err = withCNI(p, cni); err != nil {
-			return bootstrap.Loaded{}, err
-		}
-		sources = append(slices.Clone(sources), cniSource)
+	o := bootstrap.LoadOptions{URIs: sources, Stdin: a.stdin, Now: a.now()}
+	if cni == "" {
+		return bootstrap.Load(ctx, s.platform, o)
 	}
-	return bootstrap.Load(ctx, p, bootstrap.LoadOptions{URIs: sources, Stdin: a.stdin, Now: a.now()})
+	option, err := cniOption(cni)
+	if err != nil {
+		return bootstrap.Loaded{}, err
+	}
+	o.Option = &option
+	return bootstrap.Load(ctx, s.platform, o)
 }
 
 // simulate plans for a machine that is not here.
@@ -203,61 +232,70 @@ func (a *app) simulate(ctx context.Context, f simulateFlags, sources, only []str
 		return bootstrap.Decision{}, err
 	}
 	var base host.State
+	var notes []string
+	if len(s.assumed) > 0 {
+		notes = append(notes, "assumed: "+strings.Join(s.assumed, "; "))
+	}
 	if f.against != "" {
-		if base, err = a.base(ctx, s, f); err != nil {
+		notes = append(notes, "compared with "+f.against+", not with an empty machine")
+		other, saved, err := a.otherInput(ctx, s, f)
+		if err == nil && saved != (s.saved != nil && len(sources) == 0) {
+			notes = append(notes, "secrets are not compared: a saved input does not hold them")
+			in, other, err = withoutSecrets(in, other)
+		}
+		if err == nil {
+			base, err = node.Desired(other, s.platform.Components)
+		}
+		if err != nil {
 			return bootstrap.Decision{}, fmt.Errorf("cannot decide for --against: %w", err)
 		}
 	}
 	d, err := bootstrap.Compare(ctx, in, s.platform.Components, base)
 	d.Plan = bootstrap.Scope{Only: only}.Filter(d.Plan)
-	if len(s.assumed) > 0 {
-		d.Notes = append([]string{"assumed: " + strings.Join(s.assumed, "; ")}, d.Notes...)
-	}
+	d.Notes = append(notes, d.Notes...)
 	return d, err
 }
 
-// base is what the machine would hold with the other configuration, or what the
-// node holds whose saved input is given.
-func (a *app) base(ctx context.Context, s simulation, f simulateFlags) (host.State, error) {
+// otherInput is the machine with the configuration of --against, or the node whose
+// saved input that is.
+func (a *app) otherInput(ctx context.Context, s simulation, f simulateFlags) (in node.Input, saved bool, err error) {
 	b, err := readBounded(f.against, maxInput)
 	if err != nil {
-		return host.State{}, err
+		return node.Input{}, false, err
 	}
-	in, err := decodeInput(b)
-	if err != nil { // it is a configuration
-		if in, err = a.simulatedInput(ctx, s, f.cni, []string{"file://" + f.against}); err != nil {
-			return host.State{}, err
-		}
+	if in, err = decodeInput(b); err == nil {
+		return in, true, nil
 	}
-	return node.Desired(in, s.platform.Components)
+	in, err = a.simulatedInput(ctx, s, f.cni, []string{"file://" + f.against}) // it is a configuration
+	return in, false, err
 }
 
-// cniSource is the URI of the configuration that --cni stands for.
-const cniSource = "option:cni"
-
-// withCNI returns a platform that reads --cni as one more document.
-func withCNI(p platform.Platform, text string) (platform.Platform, error) {
-	cni, err := parseCNI(text)
-	if err != nil {
-		return p, err
-	}
-	var c api.NodeConfig
-	c.APIVersion, c.Kind = api.APIVersionSuperset, api.Kind
-	c.Spec.CNI = cni
-	body, err := api.Encode(c, api.EncodeOptions{})
-	if err != nil {
-		return p, err
-	}
-	others := p.Source
-	p.Source = func(uri string) (platform.Source, bool) {
-		if uri != cniSource {
-			return others(uri)
+// withoutSecrets returns both inputs as they would be saved, with their secrets
+// hidden, so that they can be compared.
+func withoutSecrets(a, b node.Input) (node.Input, node.Input, error) {
+	var out [2]node.Input
+	for i, in := range []node.Input{a, b} {
+		text, err := json.Marshal(in)
+		if err == nil {
+			err = json.Unmarshal(text, &out[i])
 		}
-		return platform.Source{Name: "--cni", Read: func(context.Context) ([]platform.Text, error) {
-			return []platform.Text{{Name: "--cni", Body: body}}, nil
-		}}, true
+		if err != nil {
+			return node.Input{}, node.Input{}, fmt.Errorf("cannot compare with a saved input: %w", err)
+		}
 	}
-	return p, nil
+	return out[0], out[1], nil
+}
+
+// cniOption is --cni as a document, which takes the place of spec.cni.
+func cniOption(text string) (bootstrap.Option, error) {
+	var c api.NodeConfig
+	var err error
+	if c.Spec.CNI, err = parseCNI(text); err != nil {
+		return bootstrap.Option{}, err
+	}
+	c.APIVersion, c.Kind = api.APIVersionSuperset, api.Kind
+	body, err := api.Encode(c, api.EncodeOptions{})
+	return bootstrap.Option{Text: platform.Text{Name: "--cni", Body: body}, Replaces: []string{"spec.cni"}}, err
 }
 
 // parseCNI reads a profile and its options, joined by plus signs. What the profile

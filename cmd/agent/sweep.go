@@ -56,8 +56,14 @@ func (a *app) sweep(ctx context.Context, f simulateFlags, sources []string, outp
 	if !ok {
 		return fmt.Errorf("cannot print many plans as %q: known are text and json; name one instance type and one --cni for the others", output)
 	}
-	if f.against != "" {
-		return errors.New("cannot use --against for many machines: name one instance type")
+	if err := f.check(); err != nil {
+		return err
+	}
+	switch {
+	case f.as == "":
+		return errors.New("cannot compare network plugins without --as, which names the machines, as ec2:m5.large or ec2:*")
+	case f.against != "":
+		return errors.New("cannot use --against for many machines: name one instance type and one --cni")
 	}
 	inputs, err := a.sweepInputs(ctx, f, sources)
 	if err != nil {
@@ -85,11 +91,13 @@ type sweepInput struct {
 
 // sweepInputs reads the configuration once for each plugin and makes the machines.
 func (a *app) sweepInputs(ctx context.Context, f simulateFlags, sources []string) ([]sweepInput, error) {
-	if len(sources) == 0 {
-		_, err := a.simulatedInput(ctx, simulation{}, "", nil)
+	if err := needSources(sources); err != nil {
 		return nil, err
 	}
-	_, pattern, _ := strings.Cut(f.as, ":")
+	pattern, err := f.instanceType()
+	if err != nil {
+		return nil, err
+	}
 	types, err := typesMatching(pattern)
 	if err != nil {
 		return nil, err
@@ -200,7 +208,7 @@ func sweepText(w io.Writer, rows []sweepRow) error {
 			failed++
 			pods = "-"
 		}
-		table = append(table, []string{r.Type, r.CNI, strconv.Itoa(r.CPUs), strconv.FormatInt(r.MemoryMiB, 10) + "Mi", pods, r.ReservedCPU, r.ReservedMemory, r.Error})
+		table = append(table, []string{r.Type, r.CNI, strconv.Itoa(r.CPUs), strconv.FormatInt(r.MemoryMiB, 10) + "Mi", pods, r.ReservedCPU, r.ReservedMemory, strings.ReplaceAll(r.Error, "\n", "; ")})
 	}
 	p.table(table...)
 	p.line("%d machines, %d without a decision. Nothing has been changed.", len(rows), failed)

@@ -35,7 +35,7 @@ spec:
 	// user-data:6:12: error: spec.kubelet.flags: expected a list of strings, found the string "--v=2"
 	//   6 |     flags: --v=2
 	//     |            ^
-	//   remedy: write it as a list of one: - --v=2
+	//   remedy: write a list: ["--v=2"]
 	// 110 at /etc/eks/nodeadm.d/10-pods.yaml:5:23
 	// 58 at user-data:5:23
 }

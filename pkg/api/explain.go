@@ -119,6 +119,9 @@ func (e *explainer) resolve(path string) (string, error) {
 			return whole, nil
 		}
 	}
+	if at := e.m.canonical(path); at != "" {
+		return at, nil
+	}
 	var fit []string
 	for _, k := range e.known {
 		if strings.HasSuffix(k, "."+path) || strings.HasPrefix(path, "[") && strings.HasSuffix(k, path) {
@@ -159,6 +162,15 @@ func (e *explainer) noSuchPath(path string) error {
 		byName[name] = append(byName[name], k)
 	}
 	err := fmt.Errorf("cannot explain %s: there is no such field", quoteName(path))
+	if holder, entry := e.entry(path); holder != "" {
+		return fmt.Errorf("cannot explain %s: %s has no entry %s", quoteName(path), holder, quoteName(entry))
+	}
+	if to := clusterSynonyms()[bareName(path)]; to != "" {
+		return fmt.Errorf("%w; did you mean spec.cluster.%s?", err, to)
+	}
+	if to := supersetSynonyms()[bareName(path)]; to != "" {
+		return fmt.Errorf("%w; did you mean %s?", err, to)
+	}
 	if best, ok := nearest(last(path), names); ok {
 		const most = 5
 		list := byName[best]

@@ -123,10 +123,43 @@ func TestExplainNamesWhatMayBeMeant(t *testing.T) {
 		`["`:                      `cannot explain "[\"": there is no such field`,
 		"spec.metadata.uid":       `cannot explain "spec.metadata.uid": there is no such field; did you mean spec.cluster.id`,
 		"clusterDNS[7]":           `cannot explain "clusterDNS[7]": there is no such field`,
+		"clusterName":             `cannot explain "clusterName": there is no such field; did you mean spec.cluster.name?`,
+		"host-name":               `cannot explain "host-name": there is no such field; did you mean spec.nodeName?`,
+		"ulimits.nproc":           `cannot explain "ulimits.nproc": spec.ulimits has no entry "nproc"`,
+		`hugePages["2Mi"]`:        `cannot explain "hugePages[\"2Mi\"]": spec.hugePages has no entry "2Mi"`,
+		"spec.kubelet.flags[99]":  `cannot explain "spec.kubelet.flags[99]": spec.kubelet.flags has no entry "99"`,
+		"proxy.htps":              `cannot explain "proxy.htps": there is no such field; did you mean spec.proxy.https?`,
+		"cni[0]":                  `cannot explain "cni[0]": there is no such field`,
+		"[[":                      `cannot explain "[[": there is no such field`,
 	} {
 		if _, err := m.Explain(path); err == nil || !strings.HasPrefix(err.Error(), want) {
 			t.Errorf("%s: got %v, want %s", path, err, want)
 		}
+	}
+}
+
+func TestEntriesAreExplainedByNumberAndByBareKey(t *testing.T) {
+	raw, err := os.ReadFile("testdata/shapes/superset-everything.in")
+	if err != nil {
+		t.Fatal(err)
+	}
+	m, problems := load(t, raw, api.Options{})
+	if api.HasErrors(problems) {
+		t.Fatal(render(problems))
+	}
+	for path, want := range map[string]string{
+		"spec.taints[1].value":         `spec.taints["node.cilium.io/agent-not-ready:NoExecute"].value`,
+		"registries[0].mirrors[1].url": `spec.registries["docker.io"].mirrors[1].url`,
+		"hooks.prepare.run":            `spec.hooks["prepare"].run`,
+		"hugePages[2].count":           `spec.hugePages["1Gi:1"].count`,
+	} {
+		got, err := m.Explain(path)
+		if err != nil || len(got) != 1 || got[0].Path != want {
+			t.Errorf("%s: got %v, %v", path, got, err)
+		}
+	}
+	if _, err := m.Explain("taints[0].valeu"); err == nil || !strings.Contains(err.Error(), ".value?") {
+		t.Errorf("a field that an entry has not: %v", err)
 	}
 }
 

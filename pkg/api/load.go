@@ -2,6 +2,7 @@ package api
 
 import (
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -11,6 +12,9 @@ type Input struct {
 	Name string
 	// Raw is what the source holds.
 	Raw []byte
+	// Replaces are paths of fields, as spec.cni, that other inputs say in vain: this
+	// one stands for an option of a command line, which takes their place.
+	Replaces []string
 }
 
 // Load decodes the inputs, merges their documents in order and validates the
@@ -24,6 +28,11 @@ func Load(inputs []Input, o Options, now time.Time) (Merged, []Problem) {
 	unread := false // a source's text, or a part of it, could not be read
 	for i, in := range inputs {
 		docs, ps := Decode(in.Name, in.Raw, o)
+		for j, other := range inputs {
+			if j != i {
+				docs = withoutFields(docs, other.Replaces)
+			}
+		}
 		documents = append(documents, docs...)
 		problems = append(problems, ps...)
 		unread = unread || slices.ContainsFunc(ps, unreadable) || HasErrors(ps) && len(docs) == 0
@@ -40,6 +49,35 @@ func Load(inputs []Input, o Options, now time.Time) (Merged, []Problem) {
 	}
 	sortByInput(problems, order)
 	return m, problems
+}
+
+// withoutFields returns documents that lack the fields at some paths.
+func withoutFields(docs []Document, paths []string) []Document {
+	for i := range docs {
+		for _, path := range paths {
+			docs[i].root = docs[i].root.without(strings.Split(path, "."))
+		}
+	}
+	return docs
+}
+
+// without returns a mapping that lacks the field at a path of keys.
+func (n *node) without(keys []string) *node {
+	if n == nil || n.field(keys[0]) == nil {
+		return n
+	}
+	out := *n
+	out.fields = nil
+	for _, f := range n.fields {
+		if f.name == keys[0] {
+			if len(keys) == 1 {
+				continue
+			}
+			f.value = f.value.without(keys[1:])
+		}
+		out.fields = append(out.fields, f)
+	}
+	return &out
 }
 
 // unreadable reports whether a problem hides the rest of a text.

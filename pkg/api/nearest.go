@@ -74,6 +74,12 @@ func suggestField(name, path string, s schema, parent *node, plain bool) (remedy
 			return "write spec.cluster." + to, "spec.cluster." + to
 		}
 	}
+	if to, ok := entrySynonyms(s, path)[bareName(name)]; ok {
+		if _, known := s.child(to); known {
+			return "write " + to, childPath(path, to)
+		}
+		return to, ""
+	}
 	best, ok := nearest(name, siblings)
 	if r := misplaced(name, path, plain); r != "" && !(ok && editDistance(best, name) == 1) {
 		return r, ""
@@ -145,7 +151,7 @@ func misplaced(name, path string, plain bool) string {
 		return "this agent's gates belong at spec.featureGates, the kubelet's own at spec.kubelet.config.featureGates"
 	}
 	if !plain && (path == "spec" || inKubelet || path == "spec.instance" || path == "spec.containerd") {
-		if to := supersetSynonyms()[strings.ToLower(name)]; to != "" {
+		if to := supersetSynonyms()[bareName(name)]; to != "" {
 			return "write " + to
 		}
 	}
@@ -168,27 +174,40 @@ func misplaced(name, path string, plain bool) string {
 	if path != "spec" && !inKubelet {
 		return ""
 	}
+	switch bareName(name) {
+	case "maxpodspernode":
+		return "write spec.kubelet.config.maxPods"
+	case "region":
+		return "remove it: the region is that of the machine"
+	}
 	if best, ok := nearest(name, kubeletConfigFields()); ok && len(name) > 3 {
 		return best + " is a field of KubeletConfiguration: write it below spec.kubelet.config"
 	}
 	return ""
 }
 
-// supersetSynonyms maps what people call the superset's fields, in lower case, and
-// places where they look for them.
+// bareName is a name in lower case and without the signs between its words.
+func bareName(name string) string {
+	return strings.NewReplacer("-", "", "_", "").Replace(strings.ToLower(name))
+}
+
+// supersetSynonyms maps what people call the superset's fields, as bareName has it,
+// to them.
 func supersetSynonyms() map[string]string {
 	return map[string]string{
-		"labels": "spec.labels", "nodelabels": "spec.labels", "node-labels": "spec.labels",
+		"labels": "spec.labels", "nodelabels": "spec.labels",
 		"annotations": "spec.annotations", "nodeannotations": "spec.annotations",
-		"taints": "spec.taints", "nodetaints": "spec.taints", "register-with-taints": "spec.taints", "registerwithtaints": "spec.taints",
+		"taints": "spec.taints", "nodetaints": "spec.taints", "registerwithtaints": "spec.taints",
 		"hostname": "spec.nodeName", "hostnameoverride": "spec.nodeName",
 		"registrymirrors": "spec.registries", "mirrors": "spec.registries", "registries": "spec.registries",
-		"httpproxy": "spec.proxy.http", "http_proxy": "spec.proxy.http", "httpsproxy": "spec.proxy.https", "https_proxy": "spec.proxy.https",
-		"noproxy": "spec.proxy.noProxy", "no_proxy": "spec.proxy.noProxy",
+		"httpproxy": "spec.proxy.http", "httpsproxy": "spec.proxy.https", "noproxy": "spec.proxy.noProxy",
 		"kernelparameters": "spec.sysctls", "sysctl": "spec.sysctls", "modules": "spec.kernelModules",
 		"rlimits": "spec.ulimits", "limits": "spec.ulimits", "ntp": "spec.timeSync.servers", "ntpservers": "spec.timeSync.servers",
 		"kubereserved": "spec.reserved", "systemreserved": "spec.reserved.system", "manifests": "spec.staticPods",
 		"credentialproviders": "spec.imageCredentials", "prebootstrapcommands": "spec.hooks, each with a stage and a command",
+		"bootstrapcommands":        "spec.hooks, each with a stage and a command",
+		"overridebootstrapcommand": "what the script sets as fields of spec, and what it runs as spec.hooks",
+		"swapfile":                 "spec.swap, with behavior and size",
 	}
 }
 

@@ -27,12 +27,16 @@ func (r *reporter) add(t *text, p Problem) {
 		r.leftSev = max(r.leftSev, p.Severity)
 		return
 	}
-	p.Path, p.Message, p.Remedy = visible(p.Path), visible(p.Message), visible(p.Remedy)
+	p.Path, p.Message, p.Remedy = visible(p.Path), hideURLs(visible(p.Message)), visible(p.Remedy)
 	if t != nil && p.Line > 0 {
 		p.excerpt, p.excerptColumn = excerpt(t.seen(), p.Line, p.Column)
 	}
 	r.problems = append(r.problems, p)
 }
+
+// hideURLs hides the passwords in the URLs of a message. A message may quote a value
+// that is a secret only where it belongs: the URL of a proxy in the wrong place.
+func hideURLs(s string) string { return secretURL.ReplaceAllString(s, "${1}"+redacted+"@") }
 
 // sayf keeps a problem about a place in t.
 func (r *reporter) sayf(t *text, s Severity, at Pos, code Code, path, remedy, format string, args ...any) {

@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -21,6 +22,12 @@ const (
 	sarifFingerprint = "eksnodeProblem/v1"
 )
 
+// Rule says what a [Code] means and what usually helps, in one sentence each.
+type Rule struct {
+	Code        Code
+	Short, Help string
+}
+
 // SARIF writes problems as a SARIF 2.1.0 log with one run, as code scanners read
 // it. version is the program's. Equal problems give equal bytes, which end in a
 // line break.
@@ -28,8 +35,9 @@ const (
 // The rules are all [Code]s, whether they were broken or not. Files are URIs:
 // relative if the source was named so, else absolute; other sources, such as
 // imds://user-data, stand as they are. Columns count characters. A finding keeps its
-// fingerprint while its line is moved about and not changed.
-func SARIF(problems []Problem, version string) ([]byte, error) {
+// fingerprint while its line is moved about and not changed. more explains codes that
+// are none of this package's; of those, the ones that were broken are rules.
+func SARIF(problems []Problem, version string, more ...Rule) ([]byte, error) {
 	driver := sarifDriver{Name: "eksnode", Version: version}
 	index := make(map[Code]int)
 	for _, r := range sarifRules() {
@@ -43,7 +51,11 @@ func SARIF(problems []Problem, version string) ([]byte, error) {
 		if !ok {
 			i = len(driver.Rules)
 			index[p.Code] = i
-			driver.Rules = append(driver.Rules, codeHelp{code: p.Code}.rule())
+			help := codeHelp{code: p.Code}
+			if at := slices.IndexFunc(more, func(r Rule) bool { return r.Code == p.Code }); at >= 0 {
+				help.short, help.help = more[at].Short, more[at].Help
+			}
+			driver.Rules = append(driver.Rules, help.rule())
 		}
 		run.Results = append(run.Results, sarifResultOf(p, i, seen))
 	}
@@ -130,6 +142,7 @@ func sarifResultOf(p Problem, rule int, seen map[string]int) sarifResult {
 	if p.Remedy != "" {
 		r.Message.Text += "\nRemedy: " + p.Remedy
 	}
+	r.Message.Text = sarifEscape.Replace(r.Message.Text)
 	if p.Source != "" {
 		l := sarifLocation{}
 		l.Physical.Artifact.URI = sourceURI(p.Source)
@@ -144,6 +157,10 @@ func sarifResultOf(p Problem, rule int, seen map[string]int) sarifResult {
 	r.PartialFingerprints = map[string]string{sarifFingerprint: fingerprint(p, seen)}
 	return r
 }
+
+// sarifEscape keeps braces, such as those of a reference to a fact, from being taken
+// for placeholders (SARIF 2.1.0, 3.11.5).
+var sarifEscape = strings.NewReplacer("{", "{{", "}", "}}")
 
 func sarifLevel(s Severity) string {
 	if s == Info {

@@ -9,7 +9,7 @@ type codeHelp struct {
 func (h codeHelp) rule() sarifRule {
 	r := sarifRule{ID: string(h.code)}
 	if h.short != "" {
-		r.ShortDescription, r.Help = &sarifText{h.short}, &sarifText{h.help}
+		r.ShortDescription, r.Help = &sarifText{sarifEscape.Replace(h.short)}, &sarifText{sarifEscape.Replace(h.help)}
 	}
 	return r
 }

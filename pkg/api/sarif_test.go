@@ -177,3 +177,24 @@ func declaredCodes(t *testing.T) (codes []string) {
 	}
 	return codes
 }
+
+func TestBracesInSARIFAreNoPlaceholders(t *testing.T) {
+	problems := []api.Problem{
+		{Code: api.CodeInvalidValue, Message: `"${instance.typ}": there is no such fact`, Remedy: "write - {key: a, effect: NoSchedule}"},
+		{Code: "Other", Message: "no"}, {Code: "Other", Message: "again"}, {Code: "Unknown", Message: "no"},
+	}
+	raw, err := api.SARIF(problems, "1.2.3", api.Rule{Code: "Other", Short: "{0}", Help: "help"}, api.Rule{Code: "Unused", Short: "unused", Help: "unused"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for text, want := range map[string]bool{
+		`${{instance.typ}}`: true, `- {{key: a, effect: NoSchedule}}`: true, `"text": "{{0}}"`: true, `"text": "help"`: true, "unused": false,
+	} {
+		if strings.Contains(string(raw), text) != want {
+			t.Errorf("%s: %v is wanted in\n%s", text, want, raw)
+		}
+	}
+	if n := strings.Count(string(raw), `"id": "Other"`); n != 1 {
+		t.Errorf("%d rules of one code", n)
+	}
+}

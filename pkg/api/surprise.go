@@ -14,6 +14,7 @@ const CodeJoinedSetting Code = "joined-setting"
 func (c *checker) surprises() {
 	flags := c.quietFlags()
 	c.laterParts()
+	c.laterSettings()
 	c.flagsOverConfig(flags)
 	c.scalarFlagsTwice(flags)
 	c.joinedTaints(flags)
@@ -21,11 +22,13 @@ func (c *checker) surprises() {
 	c.podNumbers(flags)
 	c.reservations(flags)
 	c.unknownKubeletFields()
+	c.kubeletValues(flags)
 	c.proxiesTwice()
 	c.swapTwice()
 	c.serviceAddresses()
 	c.runtimeSpecLists()
 	c.containerdNames()
+	c.labelsOfTheDocument()
 }
 
 // quietFlags returns the kubelet flags; what is wrong with their form is said
@@ -270,7 +273,9 @@ func (c *checker) unknownKubeletFields() {
 		}
 		what := "so kubelet passes over it"
 		remedy := "the fields are at https://kubernetes.io/docs/reference/config-api/kubelet-config.v1beta1"
-		if best, ok := nearest(f.name, known); ok {
+		if to := flagNamed(f.name, c.plainDocument()); to != "" {
+			remedy = to
+		} else if best, ok := nearest(f.name, known); ok {
 			remedy = "did you mean " + best + "?"
 			if strings.EqualFold(best, f.name) {
 				what, remedy = "though kubelet may take it for "+best+", while this agent does not", "write "+best

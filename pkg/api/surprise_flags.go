@@ -93,3 +93,40 @@ func (c *checker) scalarFlagsTwice(flags []flag) {
 		last[f.name] = f
 	}
 }
+
+// flagNamed says where a setting belongs that is a flag of kubelet and no field of
+// KubeletConfiguration, or "".
+func flagNamed(name string, plain bool) string {
+	switch bareName(name) {
+	case "nodelabels":
+		if plain {
+			return `give labels to the kubelet as a flag: spec.kubelet.flags: ["--node-labels=key=value"]`
+		}
+		return "write spec.labels"
+	case "hostnameoverride", "nodeip", "cloudprovider", "kubeconfig":
+		return "it is a flag of kubelet, and the agent's to decide: remove it"
+	case "v", "vmodule", "rootdir", "certdir":
+		return "it is a flag of kubelet: write it at spec.kubelet.flags"
+	}
+	return ""
+}
+
+// plainDocument reports whether no document is of the superset's group.
+func (c *checker) plainDocument() bool { return c.at("apiVersion").text() == APIVersion }
+
+// camelFlags warns of flags that are written as the fields of KubeletConfiguration
+// are. No flag of kubelet has capital letters, and with an unknown one it does not
+// start.
+func (c *checker) camelFlags(flags []flag) {
+	known := kubeletFieldNames()
+	for _, f := range flags {
+		if strings.ToLower(f.name) == f.name {
+			continue
+		}
+		remedy := "write it as kubelet --help has it, with hyphens"
+		if _, ok := slices.BinarySearch(known, f.name); ok {
+			remedy = f.name + " is a field of KubeletConfiguration: write it below spec.kubelet.config"
+		}
+		c.warn(f.n, f.path, remedy, "kubelet has no flag --%s, and does not start with one that it does not know", f.name)
+	}
+}

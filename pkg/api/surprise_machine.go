@@ -53,3 +53,41 @@ func (c *checker) swapTwice() {
 		c.overridden(n, path, remedy, "spec.kubelet.config.failSwapOn at %s keeps kubelet from starting with swap", own.pos())
 	}
 }
+
+// labelsOfTheDocument tells that the labels of metadata are none of the node's. It is
+// said where labels of the node have a place of their own.
+func (c *checker) labelsOfTheDocument() {
+	for _, name := range []string{"labels", "annotations"} {
+		n := c.at("metadata", name)
+		if c.plainDocument() || n.empty() || !c.at("spec", name).empty() {
+			continue
+		}
+		c.say(Info, CodeSuspiciousValue, n, "metadata."+name, "write spec."+name+" for those of the node", "these are the document's; the node is not given them")
+	}
+}
+
+// laterSettings warns of settings of the superset that a later part of the same text
+// replaces: its authors do not know of each other, and a node has one of each.
+func (c *checker) laterSettings() {
+	tell := func(n *node, path string) {
+		if n == nil {
+			return
+		}
+		for _, old := range n.shadows {
+			if old.show() != n.show() && meetsUnknowingly(n, old) {
+				c.overridden(n, path, onePlace, "%s replaces %s at %s", n.show(), old.show(), old.pos())
+				return
+			}
+		}
+	}
+	for _, keys := range [][]string{
+		{"cni", "profile"}, {"nodeName", "source"}, {"nodeName", "name"}, {"reserved", "model"}, {"swap", "behavior"}, {"swap", "size"},
+	} {
+		tell(c.at(append([]string{"spec"}, keys...)...), "spec."+keys[0]+"."+keys[1])
+	}
+	for _, name := range []string{"labels", "sysctls"} {
+		for _, f := range c.at("spec", name).members() {
+			tell(f.value, childPath("spec."+name, f.name))
+		}
+	}
+}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -73,13 +74,13 @@ func (y *typer) value(n *node, s schema, path string) *node {
 	case boolType:
 		return y.boolean(n, path)
 	case listType, flagsType:
-		return y.list(n, path)
+		return y.list(n, s, path)
 	case gatesType:
-		return y.mapOf(n, path, "a mapping of names to true or false", y.boolean)
+		return y.mapOf(n, s, path, "a mapping of names to true or false", y.boolean)
 	case stringMapType:
-		return y.mapOf(n, path, "a mapping of names to strings", y.str)
+		return y.mapOf(n, s, path, "a mapping of names to strings", y.str)
 	case environmentType:
-		return y.environment(n, path)
+		return y.environment(n, s, path)
 	case valueType:
 		return y.str(n, path)
 	case intType:
@@ -89,7 +90,7 @@ func (y *typer) value(n *node, s schema, path string) *node {
 	case secretType:
 		return y.str(n.asSecret(), path)
 	case scalarMapType:
-		return y.mapOf(n, path, "a mapping of names to values", y.scalar)
+		return y.mapOf(n, s, path, "a mapping of names to values", y.scalar)
 	case secretMapType:
 		return y.variables(n.asSecret(), path)
 	case structListType:
@@ -97,12 +98,12 @@ func (y *typer) value(n *node, s schema, path string) *node {
 	case keyedType:
 		return y.keyed(n, s, path)
 	case structMapType:
-		return y.mapOf(n, path, "a mapping of names to mappings", func(v *node, at string) *node {
+		return y.mapOf(n, s, path, "a mapping of names to mappings", func(v *node, at string) *node {
 			return y.value(v, s.element(), at)
 		})
 	default: // freeType
 		if n.kind != objectNode {
-			return y.expected(n, path, "a mapping", "")
+			return y.expected(n, path, "a mapping", shapeRemedy(n, s, path))
 		}
 		return y.free(n, path)
 	}
@@ -110,7 +111,10 @@ func (y *typer) value(n *node, s schema, path string) *node {
 
 func (y *typer) structure(n *node, s schema, path string) *node {
 	if n.kind != objectNode {
-		return y.expected(n, path, "a mapping", "")
+		if s.holdsSecrets() {
+			n = n.asSecret()
+		}
+		return y.expected(n, path, "a mapping", shapeRemedy(n, s, path))
 	}
 	out := *n
 	out.fields = nil
@@ -143,7 +147,7 @@ func (y *typer) str(n *node, path string) *node {
 		}
 		return y.expected(n, path, "a string", remedy)
 	default:
-		return y.expected(n, path, "a string", "")
+		return y.expected(n, path, "a string", textRemedy(n, path))
 	}
 }
 
@@ -169,19 +173,19 @@ func (n *node) wordAsBool() *node {
 	return &out
 }
 
-func (y *typer) list(n *node, path string) *node {
+func (y *typer) list(n *node, s schema, path string) *node {
 	if n.kind != listNode {
-		remedy := ""
-		if n.kind == stringNode {
-			remedy = "write it as a list of one: - " + n.scalar
-		}
-		return y.expected(n, path, "a list of strings", remedy)
+		return y.expected(n, path, "a list of strings", shapeRemedy(n, s, path))
 	}
 	out := *n
 	out.items = nil
 	for i, e := range n.items {
 		if e.kind == objectNode && len(e.fields) == 1 {
-			y.expected(e, itemPath(path, i), "a string", "put the whole item in quotes: without them \": \" makes it a mapping")
+			remedy := "put the whole item in quotes: without them \": \" makes it a mapping"
+			if flag := e.fields[0]; s.typ == flagsType && !strings.HasPrefix(flag.name, "-") && flag.value.plainWord() != "" {
+				remedy = "write - " + strconv.Quote("--"+flag.name+"="+flag.value.scalar)
+			}
+			y.expected(e, itemPath(path, i), "a string", remedy)
 			continue
 		}
 		if e = y.str(e, itemPath(path, i)); e != nil {
@@ -191,9 +195,9 @@ func (y *typer) list(n *node, path string) *node {
 	return &out
 }
 
-func (y *typer) mapOf(n *node, path, what string, elem func(*node, string) *node) *node {
+func (y *typer) mapOf(n *node, s schema, path, what string, elem func(*node, string) *node) *node {
 	if n.kind != objectNode {
-		return y.expected(n, path, what, "")
+		return y.expected(n, path, what, shapeRemedy(n, s, path))
 	}
 	out := *n
 	out.fields = nil
@@ -212,19 +216,22 @@ func (y *typer) mapOf(n *node, path, what string, elem func(*node, string) *node
 
 // environment types services and their variables. A variable without a value is
 // the empty string, as in nodeadm.
-func (y *typer) environment(n *node, path string) *node {
+func (y *typer) environment(n *node, s schema, path string) *node {
 	n = n.asSecret()
-	return y.mapOf(n, path, "a mapping of services to variables", func(vars *node, at string) *node {
-		if vars.kind == nullNode {
+	return y.mapOf(n, s, path, "a mapping of services to variables", func(vars *node, at string) *node {
+		switch vars.kind {
+		case nullNode:
 			return nil
+		case objectNode, listNode:
+			return y.variables(vars, at)
 		}
-		return y.variables(vars, at)
+		return y.expected(vars, at, "a mapping of variables to values", "write default: or the name of a service above it, which gets the variable")
 	})
 }
 
 // variables types environment variables, whose values are secret already.
 func (y *typer) variables(vars *node, path string) *node {
-	return y.mapOf(y.withoutAssignments(vars, path), path, "a mapping of variables to values", func(v *node, at string) *node {
+	return y.mapOf(y.withoutAssignments(vars, path), leaf("", secretMapType), path, "a mapping of variables to values", func(v *node, at string) *node {
 		if v.kind == nullNode {
 			v.kind = stringNode
 		}

@@ -2,6 +2,7 @@ package api
 
 import (
 	"math/big"
+	"slices"
 	"strings"
 )
 
@@ -70,37 +71,44 @@ func (y *typer) scalar(n *node, path string) *node {
 		}
 		return &out
 	}
-	return y.expected(n, path, "a string or number", "")
+	return y.expected(n, path, "a string or number", textRemedy(n, path))
 }
 
 // structures types a list of mappings.
 func (y *typer) structures(n *node, s schema, path string) *node {
 	if n.kind != listNode {
-		return y.expectedList(n, path)
+		return y.expectedList(n, s, path)
 	}
 	out := *n
 	out.items = nil
 	for i, e := range n.items {
-		if e = y.structure(e, s.element(), itemPath(path, i)); e != nil {
+		at := itemPath(path, i)
+		if e.kind != objectNode && e.kind != badNode {
+			y.expected(e, at, "a mapping", itemRemedy(e, s))
+			continue
+		}
+		if e = y.value(e, s.element(), at); e != nil {
 			out.items = append(out.items, e)
 		}
 	}
 	return &out
 }
 
-func (y *typer) expectedList(n *node, path string) *node {
-	remedy := ""
-	if n.kind == objectNode {
-		remedy = "begin each item with \"- \""
-	}
-	return y.expected(n, path, "a list of mappings", remedy)
+func (y *typer) expectedList(n *node, s schema, path string) *node {
+	return y.expected(n, path, "a list of mappings", shapeRemedy(n, s, path))
+}
+
+// holdsSecrets reports whether a mapping has a field whose value is a secret, which
+// may stand in the mapping's place by a slip.
+func (s schema) holdsSecrets() bool {
+	return slices.ContainsFunc(s.fields, func(f schema) bool { return f.typ == secretType || f.typ == secretMapType })
 }
 
 // keyed types a list of mappings that merge by key. It becomes a mapping of the
 // keys to the items, in the order of the list.
 func (y *typer) keyed(n *node, s schema, path string) *node {
 	if n.kind != listNode {
-		return y.expectedList(n, path)
+		return y.expectedList(n, s, path)
 	}
 	out := *n
 	out.kind, out.keyed, out.items = objectNode, true, nil
@@ -117,7 +125,7 @@ func (y *typer) keyed(n *node, s schema, path string) *node {
 		}
 		item := y.structure(e, s.element(), at)
 		if missing != "" {
-			y.withoutKey(e, at, missing)
+			y.withoutKey(e, s, at, missing)
 			continue
 		}
 		if item == nil || !hasKeys(item, s) {
@@ -158,7 +166,7 @@ func hasKeys(item *node, s schema) bool {
 	return missing == ""
 }
 
-func (y *typer) withoutKey(e *node, path, name string) {
+func (y *typer) withoutKey(e *node, s schema, path, name string) {
 	at := childPath(path, name)
 	if y.rejected[at] {
 		return
@@ -168,7 +176,7 @@ func (y *typer) withoutKey(e *node, path, name string) {
 	if v != nil && v.kind == stringNode {
 		message, place = "required, but empty", v.pos()
 	}
-	y.d.report.errorf(y.t, place, CodeMissingField, at, "", "%s", message)
+	y.d.report.errorf(y.t, place, CodeMissingField, at, keyRemedy(s, name), "%s", message)
 	y.rejected[at] = true
 }
 
@@ -179,20 +187,6 @@ func (y *typer) repeatedItem(e *node, path string, first int) {
 		report = y.d.report.warnf
 	}
 	report(y.t, e.pos(), CodeDuplicateKey, path, "keep one of them", "this is in the same list twice, first on line %d", y.t.pos(first, 0).Line)
-}
-
-// itemRemedy says how an item is written that was given as a word.
-func itemRemedy(e *node, s schema) string {
-	if e.kind != stringNode || e.secret {
-		return ""
-	}
-	if s.name == "taints" {
-		if rest, effect, ok := cutLast(e.scalar, ":"); ok {
-			key, value, _ := strings.Cut(rest, "=")
-			return "write - {key: " + yamlString(key) + ", value: " + yamlString(value) + ", effect: " + yamlString(effect) + "}"
-		}
-	}
-	return "write - " + s.keys[0] + ": " + yamlString(e.scalar)
 }
 
 func cutLast(s, sep string) (before, after string, found bool) {

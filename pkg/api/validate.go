@@ -25,6 +25,8 @@ func Validate(m Merged, now time.Time) []Problem {
 	c.instance()
 	c.featureGates()
 	c.superset()
+	c.hiddenSecrets()
+	c.agreement()
 	c.surprises()
 	return c.report.done()
 }

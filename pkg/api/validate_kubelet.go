@@ -105,6 +105,7 @@ func (c *checker) flags() {
 	c.repeatedTaints(flags)
 	c.repeatedLabels(flags)
 	c.flagLabels(flags)
+	c.camelFlags(flags)
 }
 
 // splitFlags checks the form of each argument and joins "--flag", "value" pairs.

@@ -42,6 +42,8 @@ func (c *checker) sysctls() {
 			c.fail(v, at, "", "the value has %d bytes; the kernel takes at most %d", len(v.scalar), maxSysctlBytes)
 		case isBlank(v.scalar) && f.name != "kernel.core_pattern":
 			c.fail(v, at, "give a value, or remove the line", "the value is empty")
+		case strings.Contains(v.scalar, "${"):
+			c.fail(v, at, "write the value itself: facts are for labels, annotations, taints and the node's name", "values of kernel parameters do not refer to facts")
 		case kubelets && strings.TrimSpace(v.scalar) != want:
 			c.fail(v, at, "write "+want+", or remove the line",
 				"kubelet needs %s: it does not start with another value, and without protectKernelDefaults sets %s itself", want, want)
@@ -97,6 +99,10 @@ func (c *checker) hugePageSize(n *node, at string) int64 {
 	milli, err := ParseQuantity(n.scalar)
 	if err == nil && slices.Contains(hugePageSizes(), n.scalar) {
 		return milli / 1000
+	}
+	if meant := pageSize(n.scalar); meant != n.scalar && slices.Contains(hugePageSizes(), meant) {
+		c.fail(n, at, "write "+meant, "unknown size %s", quoteName(n.scalar))
+		return 0
 	}
 	for _, s := range hugePageSizes() {
 		if same, _ := ParseQuantity(s); err == nil && same == milli {
@@ -221,6 +227,9 @@ func (c *checker) swap() {
 	if size.empty() {
 		return
 	}
+	if under := swaplessFolder(path.text()); under != "" {
+		c.fail(path, base+".path", "write a path on a disk, such as "+DefaultSwapPath, "no swap file can be kept below %s", under)
+	}
 	if milli, ok := c.quantity(size, base+".size"); ok {
 		c.swapSize(size, base+".size", milli)
 	}
@@ -228,6 +237,17 @@ func (c *checker) swap() {
 	if fail := config.get("failSwapOn"); behavior.empty() && !c.m.rejected[base+".behavior"] && !(fail != nil && fail.scalar == "false") {
 		c.fail(size, base+".size", "write behavior: LimitedSwap beside it, or NoSwap if pods shall not use it", "kubelet does not start with swap on unless it is told what pods may do with it")
 	}
+}
+
+// swaplessFolder returns the folder of a path that is no place for a swap file:
+// those that are no disk, and those whose files others make and read.
+func swaplessFolder(path string) string {
+	for _, folder := range []string{"/proc", "/sys", "/dev", "/run", "/boot", "/etc", "/usr"} {
+		if strings.HasPrefix(path, folder+"/") {
+			return folder
+		}
+	}
+	return ""
 }
 
 // swapSize checks the size of a swap file: mkswap needs ten pages, and 1 TiB is
@@ -256,7 +276,13 @@ func (c *checker) timeSync() {
 		case len(words) > 1 && slices.Contains([]string{"server", "pool", "peer"}, words[0]):
 			c.fail(n, at, "write "+words[1]+" alone", "%s is a line of chrony.conf", quoteName(n.scalar))
 		case !timeServer(n.scalar):
-			c.fail(n, at, orTemplate(n.scalar, form), "%s is no host name or IP address", quoteName(n.scalar))
+			remedy := orTemplate(n.scalar, form)
+			if _, host, ok := strings.Cut(n.scalar, "://"); ok && timeServer(strings.TrimSuffix(host, "/")) {
+				remedy = "write " + strings.TrimSuffix(host, "/")
+			} else if host, port, ok := cutLast(n.scalar, ":"); ok && wholeForm.MatchString(port) && timeServer(host) {
+				remedy = "write " + host + " alone: time servers are asked on port 123"
+			}
+			c.fail(n, at, remedy, "%s is no host name or IP address", quoteName(n.scalar))
 		}
 	}
 }

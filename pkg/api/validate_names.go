@@ -98,6 +98,9 @@ func (c *checker) flagLabels(flags []flag) {
 	}
 }
 
+// bracelessReference is a reference to a fact as shells would take one.
+var bracelessReference = regexp.MustCompile(`\$\(?([a-z]+(?:\.[A-Za-z]+)+)`)
+
 // labelValue checks the value of a label or taint, in which references stand for
 // what is not known yet.
 func (c *checker) labelValue(n *node, at, what string) {
@@ -110,6 +113,9 @@ func (c *checker) labelValue(n *node, at, what string) {
 		remedy := labelValueRemedy
 		if refs == 0 && !strings.Contains(n.scalar, "${") {
 			remedy = orTemplate(n.scalar, remedy)
+			if m := bracelessReference.FindStringSubmatch(n.scalar); m != nil && refs == 0 {
+				remedy = "write ${" + m[1] + "} where the fact is meant"
+			}
 		}
 		c.fail(n, at, remedy, "%s cannot be %s", what, quoteName(n.scalar))
 	}

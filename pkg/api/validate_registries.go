@@ -119,6 +119,9 @@ func (c *checker) mirror(m *node, at, registry string) {
 	if n := m.get("overridePath"); n.isTrue() && u != nil && strings.Trim(u.Path, "/") == "" {
 		c.warn(n, at+".overridePath", "give the path of the API root in url, or remove it", "the URL has no path, so that requests would go to the mirror's root and not to /v2")
 	}
+	if n := m.get("overridePath"); n != nil && n.kind == boolNode && !n.isTrue() && u != nil && strings.HasSuffix(strings.TrimRight(u.Path, "/"), "/v2") {
+		c.warn(n, at+".overridePath", "remove it, or leave /v2 out of url", "requests go to /v2 below the URL, which ends in /v2 itself")
+	}
 	for i, n := range m.get("capabilities").list() {
 		c.choice(n, itemPath(at+".capabilities", i), []string{"pull", "resolve", "push"})
 	}
@@ -315,7 +318,7 @@ func (c *checker) proxy() {
 	for _, name := range []string{"http", "https"} {
 		if n := p.get(name); !n.empty() {
 			given = true
-			if problem, remedy := proxyURL(n.scalar); problem != "" {
+			if problem, remedy := proxyURL(n.scalar); problem != "" && n.scalar != redacted {
 				c.fail(n, base+"."+name, remedy, "%s", problem)
 			}
 		}

@@ -5,6 +5,7 @@ import (
 	"path"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -133,7 +134,11 @@ func (c *checker) expression(n *node, at, remedy string, variables ...string) bo
 	}
 	err := cel.Check(n.scalar, variables...)
 	if err == nil {
-		return true
+		least := int64(0)
+		if strings.HasSuffix(at, ".maxPodsExpression") {
+			least = 1
+		}
+		return c.tried(n, at, remedy, least, variables)
 	}
 	var place interface {
 		Column() int
@@ -175,12 +180,32 @@ func (c *checker) duration(n *node, at string, least, most time.Duration) {
 	case err != nil && wholeForm.MatchString(n.scalar):
 		c.fail(n, at, "write "+n.scalar+"s if seconds are meant", "%s has no unit", quoteName(n.scalar))
 	case err != nil:
-		c.fail(n, at, "write a number and a unit: 30s, 5m, 1h30m", "%s is no duration", quoteName(n.scalar))
+		remedy := "write a number and a unit: 30s, 5m, 1h30m"
+		if meant := durationMeant(n.scalar); meant != "" {
+			remedy = "write " + meant
+		}
+		c.fail(n, at, remedy, "%s is no duration", quoteName(n.scalar))
 	case d < least:
 		c.fail(n, at, "", "%s is too short; the least is %s", n.scalar, shortDuration(least))
 	case d > most:
 		c.fail(n, at, "", "%s is too long; the most is %s", n.scalar, shortDuration(most))
 	}
+}
+
+// durationForm is one number with a unit as people write it.
+var durationForm = regexp.MustCompile(`(?i)^([0-9]+) *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+
+// durationMeant writes a duration as Go does, or returns "".
+func durationMeant(s string) string {
+	m := durationForm.FindStringSubmatch(strings.TrimSpace(s))
+	if m == nil {
+		return ""
+	}
+	unit := strings.ToLower(m[2][:1])
+	if days, err := strconv.Atoi(m[1]); unit == "d" && err == nil {
+		return strconv.Itoa(24*days) + "h"
+	}
+	return m[1] + unit
 }
 
 // shortDuration leaves out the minutes and seconds that are zero: 1h0m0s is 1h.

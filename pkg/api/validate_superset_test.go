@@ -35,7 +35,20 @@ func TestValuesOfTheSupersetAreJudged(t *testing.T) {
 		"reserved: {model: [], cpu: 100}":                                 "error: expected a string, found an empty list",
 		"reserved: {ephemeralStorage: 8Ei}":                               `error: "8Ei": it is too large`,
 		"reserved: {system: {memory: '${x}'}}":                            `error: "${x}": write a number and a suffix such as m, Ki, Mi, Gi, k, M or G`,
-		"reserved: {model: expression, cpu: '1 / 0', memory: 0}":          "", // depends on values
+		"reserved: {model: expression, cpu: '1 / 0', memory: 0}":          "error: it gives no usable number on any machine: column 3: / by zero",
+		"reserved: {model: expression, cpu: '8 / (cpus - 1)', memory: 0}": "", // depends on the machine
+		"reserved: {model: expression, cpu: 0 - cpus, memory: 0}":         "error: it gives no usable number on any machine: the result -192 is not between 0 and 2147483647",
+		"kubelet: {maxPodsExpression: default_enis - default_enis}":       "error: it gives no usable number on any machine: the result 0 is not between 1 and 2147483647",
+		"kubelet: {maxPodsExpression: '\"x\"'}":                           "error: it gives no usable number on any machine: column 1: \"x\" is no int",
+		"kubelet: {config: {staticPodPath: manifests}}":                   "",
+		"kubelet: {config: {staticPodPath: manifests}}\nstaticPods: {a: {metadata: {name: a}, spec: {containers: [{name: a, image: b}]}}}": `error: the manifests of spec.staticPods cannot be written to "manifests"`,
+		"staticPods: {a: {metadata: {name: a}, spec: &s {containers: [{name: a, image: b}]}}, a.yaml: {metadata: {name: b}, spec: *s}}":    `error: this has the same file as "a" at user-data:9:19`,
+		"containerd: {config: version = 9}": "error: expected 2 or 3, found the number 9",
+		"containerd: {config: version = 3}": "",
+		"registries: [{registry: docker.io, mirrors: [{url: 'https://m.example.com'}]}]\ncontainerd: {config: \"plugins.'io.containerd.cri.v1.images'.registry.config_path = '/x'\"}":                         "error: spec.registries is written to /etc/containerd/certs.d, and this makes containerd look elsewhere; info: this name is containerd 2's: a node with containerd 1.7 refuses it",
+		"registries: [{registry: docker.io, mirrors: [{url: 'https://m.example.com'}]}]\ncontainerd: {config: \"plugins.'io.containerd.cri.v1.images'.registry.config_path = '/x:/etc/containerd/certs.d'\"}": "info: this name is containerd 2's: a node with containerd 1.7 refuses it",
+		"swap: {behavior: LimitedSwap, size: 4Gi, path: /dev/swap}":       "error: no swap file can be kept below /dev",
+		"swap: {behavior: LimitedSwap, size: 4Gi, path: /data/swap}":      "",
 		"kubelet: {maxPodsExpression: " + strings.Repeat("1", 5000) + "}": "error: the expression has 5000 bytes; at most 4096 are read",
 
 		mirror("https://[fd00::1]:5000/v2/x"):    "",

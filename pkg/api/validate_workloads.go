@@ -1,6 +1,7 @@
 package api
 
 import (
+	"cmp"
 	"strings"
 	"time"
 )
@@ -34,15 +35,24 @@ func (c *checker) hookCommand(list *node, at string) {
 	program := list.items[0]
 	path := itemPath(at, 0)
 	const form = "give the program by its absolute path, and each argument an item of its own"
-	if words := strings.Fields(program.scalar); len(words) > 1 && strings.HasPrefix(words[0], "/") {
-		c.fail(program, path, form, "%s holds a space; the command is not given to a shell", quoteName(program.scalar))
+	if words := strings.Fields(program.scalar); len(words) > 1 && (len(list.items) == 1 || strings.HasPrefix(words[0], "/")) {
+		remedy := form
+		if line := program.plainWord(); line != "" && len(list.items) == 1 {
+			remedy = "write " + flow(commandWords(line))
+		}
+		c.fail(program, path, remedy, "%s holds a space; the command is not given to a shell", quoteName(program.scalar))
 		return
 	}
 	if program.scalar == "" {
 		c.fail(program, path, form, "the program is empty")
 		return
 	}
-	c.absolute(program, path, form)
+	remedy := form
+	switch program.scalar {
+	case "sh", "bash":
+		remedy = "write /bin/" + program.scalar
+	}
+	c.absolute(program, path, remedy)
 }
 
 func (c *checker) staticPods() {
@@ -54,7 +64,7 @@ func (c *checker) staticPods() {
 			c.keyFail(f, at, fileNameRemedy, "%s cannot be the name of a file", quoteName(f.name))
 		}
 		if pod.kind != objectNode {
-			c.fail(pod, at, "write the manifest of a v1 Pod", "expected a mapping, found %s", pod.found())
+			c.fail(pod, at, cmp.Or(freeRemedy(pod, at), "write the manifest of a v1 Pod"), "expected a mapping, found %s", pod.found())
 			continue
 		}
 		for _, want := range []struct{ name, value string }{{"apiVersion", "v1"}, {"kind", "Pod"}} {

@@ -36,6 +36,9 @@ func (d *decoder) version(t *text, root *node) bool {
 	if usesSuperset(root.get("spec")) {
 		want = APIVersionSuperset
 	}
+	if v := root.get("apiVersion"); v != nil && strings.Contains(v.scalar, "eksnode") {
+		want = APIVersionSuperset
+	}
 	ours := kind != nil && kind.scalar == Kind || version != nil && knownVersion(version.scalar)
 	switch {
 	case version == nil || version.kind == nullNode:

@@ -154,7 +154,11 @@ func (b *builder) mapping(y *yaml.Node, depth int) *node {
 		f := field{name: key.Value, value: b.node(value, depth+1), line: key.Line, col: key.Column}
 		if first, ok := index[f.name]; ok {
 			b.d.duplicate(b.t, at, f.name, n.fields[first].line)
-			if f.value != nil {
+			if old := n.fields[first].value; f.value != nil && b.bothCount(old, f.value) {
+				joined := *old
+				joined.fields = append(slices.Clip(joined.fields), f.value.fields...)
+				n.fields[first].value = &joined
+			} else if f.value != nil {
 				n.fields[first].value = f.value
 			}
 			continue
@@ -168,6 +172,14 @@ func (b *builder) mapping(y *yaml.Node, depth int) *node {
 		b.mergeKey(n, index, m, depth)
 	}
 	return n
+}
+
+// bothCount reports whether of a mapping that is given twice both halves are read on:
+// the document cannot be used, and one half alone would be reported for what only the
+// other one has.
+func (b *builder) bothCount(old, later *node) bool {
+	return !b.d.options.UnknownFieldsAreWarnings && old.kind == objectNode && later.kind == objectNode &&
+		!slices.ContainsFunc(later.fields, func(f field) bool { return old.get(f.name) != nil })
 }
 
 // duplicate reports a key that its mapping has already, at line first of t.

@@ -61,6 +61,13 @@ func abs(n int) int { return max(n, -n) }
 func explain(t *text, line int, cause string) (at, col int, message, remedy string) {
 	has := func(s string) bool { return strings.Contains(cause, s) }
 	here := firstColumn(t.line(line))
+	if has("expected ':'") || has("expected key") || has("block mapping") || has("mapping values") {
+		for _, n := range []int{line, line - 1, line + 1} {
+			if col := missingSpace(t.line(n)); col > 0 {
+				return n, col, "there is no space after the colon", "write KEY: VALUE, with a space between"
+			}
+		}
+	}
 	switch {
 	case has("cannot start any token"):
 		for _, n := range []int{line, line + 1, line - 1} {
@@ -124,6 +131,17 @@ func badStart(s string) (col int, char string) {
 		}
 	}
 	return 0, ""
+}
+
+// keyWithoutSpace is a line with a key and its value right behind the colon.
+var keyWithoutSpace = regexp.MustCompile(`^\s*(?:- )?[A-Za-z][A-Za-z0-9_.-]*:[^\s:/][^:]*$`)
+
+// missingSpace returns the column of a colon without a space behind it, or 0.
+func missingSpace(s string) int {
+	if !keyWithoutSpace.MatchString(s) {
+		return 0
+	}
+	return utf8.RuneCountInString(s[:strings.IndexByte(s, ':')]) + 1
 }
 
 // secondColon returns the column of the second ": " of a line, or 0.

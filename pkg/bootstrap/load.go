@@ -31,12 +31,22 @@ type LoadOptions struct {
 	URIs []string
 	// Fallback are the URIs to read when those hold no NodeConfig at all.
 	Fallback []string
+	// Option is the document that an option of the command stands for: read last, and
+	// in place of what other texts say at Replaces. Nil when there is none.
+	Option *Option
 	// Stdin serves the URI "-".
 	Stdin io.Reader
 	// Lenient takes unknown fields for warnings, as nodeadm ignores them.
 	Lenient bool
 	// Now is the time by which certificates are judged.
 	Now time.Time
+}
+
+// Option is a document that an option of the command stands for.
+type Option struct {
+	Text platform.Text
+	// Replaces are the paths of fields that it takes the place of: spec.cni.
+	Replaces []string
 }
 
 // Load reads, merges and validates the configuration. The error is a fault:
@@ -64,6 +74,9 @@ func loadFrom(ctx context.Context, p platform.Platform, o LoadOptions) (Loaded, 
 	for _, t := range texts {
 		inputs = append(inputs, api.Input{Name: t.Name, Raw: t.Body})
 		l.Texts = append(l.Texts, t.Name)
+	}
+	if o.Option != nil {
+		inputs = append(inputs, api.Input{Name: o.Option.Text.Name, Raw: o.Option.Text.Body, Replaces: o.Option.Replaces})
 	}
 	l.Merged, l.Problems = api.Load(inputs, api.Options{UnknownFieldsAreWarnings: o.Lenient}, o.Now)
 	if missing(l) {

@@ -170,7 +170,7 @@ func mirror(m api.Mirror, i int) (Mirror, []error) {
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	u, err := url.Parse(m.URL)
 	switch {
-	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(m.URL, func(r rune) bool { return r <= ' ' || r > '~' }):
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || strings.ContainsFunc(m.URL, func(r rune) bool { return r <= ' ' || r == 0x7f }):
 		wrong("its URL is not https://HOST/PATH or http://HOST/PATH")
 		return Mirror{URL: strconv.Itoa(i)}, errs
 	case u.User != nil:
@@ -178,8 +178,12 @@ func mirror(m api.Mirror, i int) (Mirror, []error) {
 	case u.RawQuery != "" || u.Fragment != "":
 		wrong("its URL has more than a path")
 	}
-	u.Path, u.RawPath = strings.TrimRight(u.Path, "/"), strings.TrimRight(u.RawPath, "/")
-	out := Mirror{URL: u.Scheme + "://" + u.Host + u.EscapedPath(), OverridePath: u.Path != "", SkipVerify: m.InsecureSkipVerify, Capabilities: m.Capabilities}
+	u.RawPath = strings.TrimRight(u.EscapedPath(), "/")
+	u.Path, _ = url.PathUnescape(u.RawPath) // it has been read as one
+	// Written anew it is in ASCII, with the zone of an IPv6 address escaped: what
+	// containerd could not read as a URL would cost all mirrors of the registry.
+	again := url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}
+	out := Mirror{URL: again.String(), OverridePath: u.Path != "", SkipVerify: m.InsecureSkipVerify, Capabilities: m.Capabilities}
 	if m.OverridePath != nil {
 		out.OverridePath = *m.OverridePath
 	}

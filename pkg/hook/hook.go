@@ -13,8 +13,10 @@ import (
 	"errors"
 	"fmt"
 	"path"
+	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/fault"
@@ -76,12 +78,24 @@ func Decide(in node.Input) (Settings, error) {
 		}
 		seen[h.Name] = true
 		s.Commands = append(s.Commands, c)
-		s.Why = append(s.Why, node.Reason{Setting: "hook " + h.Name, Value: strings.Join(c.Args, " "), From: manner(c)})
+		s.Why = append(s.Why, node.Reason{Setting: "hook " + h.Name, Value: words(c.Args), From: manner(c)})
 	}
 	if len(errs) > 0 {
 		return Settings{}, errors.Join(errs...)
 	}
 	return s, nil
+}
+
+// words writes a command on one line for people, each argument so that it is seen
+// where it begins and ends.
+func words(args []string) string {
+	out := make([]string, len(args))
+	for i, a := range args {
+		if out[i] = a; a == "" || strings.ContainsFunc(a, func(r rune) bool { return r <= ' ' || r == '"' || !unicode.IsPrint(r) }) {
+			out[i] = strconv.Quote(a)
+		}
+	}
+	return strings.Join(out, " ")
 }
 
 // refusal gives an error about a hook a code, unless it has one already.

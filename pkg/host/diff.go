@@ -105,12 +105,22 @@ type Owned struct {
 // nil entry means absent. Steps follow the order of want. A change of
 // something that a service reads comes after a step which records that the
 // service owes a restart, and before the restart. What is owned and no longer
-// wanted is removed, or given back as it was found: before the restart of a
-// service which reads it, else at the end in reverse order of ownership. Last
-// of all, services that ran before the agent came run again with what they had.
+// wanted is removed, or given back as it was found: pools of huge pages before
+// anything is made, other things before the restart of a service which reads
+// them, the rest at the end in reverse order of ownership. Last of all, services
+// that ran before the agent came run again with what they had.
 func Diff(want State, have map[ID]Resource, owned []Owned) Plan {
 	d := differ{want: want, have: have, indebted: map[ID]int{}}
 	d.removals, d.returns = removals(want, have, owned)
+	// A pool over all nodes is the sum of theirs: what goes is given back before what
+	// comes is made, or it would take the new pages away again.
+	d.removals = slices.DeleteFunc(d.removals, func(r removal) bool {
+		pool := r.step.ID.Kind == KindHugePages
+		if pool {
+			d.remove(r)
+		}
+		return pool
+	})
 	for _, e := range want.entries {
 		switch r := e.Resource.(type) {
 		case Service:

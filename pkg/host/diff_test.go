@@ -135,6 +135,27 @@ func TestDiff(t *testing.T) {
 	}
 }
 
+func TestAPoolGoesBeforeTheOneThatTakesItsPlace(t *testing.T) {
+	all, one := host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: 8}, host.HugePages{SizeKiB: 2048, NUMANode: 0, Count: 8}
+	none := all
+	none.Count = 0
+	kubelet := host.Service{Name: "kubelet.service", Running: true, Current: true, Reads: []host.ID{one.ID()}}
+	var want host.State
+	if err := want.Add("tuning", one, kubelet); err != nil {
+		t.Fatal(err)
+	}
+	have := map[host.ID]host.Resource{all.ID(): all, kubelet.ID(): kubelet}
+	owned := []host.Owned{{ID: all.ID(), Owner: "tuning", Readers: []host.ID{kubelet.ID()}, Original: host.Stored{Resource: none}}}
+	var got []string
+	for _, s := range host.Diff(want, have, owned).Steps {
+		got = append(got, string(s.Verb)+" "+s.ID.String())
+	}
+	expected := []string{"owe-restart service:kubelet.service", "restore hugepages:2048kB", "create hugepages:2048kB@node0", "restart service:kubelet.service"}
+	if !slices.Equal(got, expected) {
+		t.Errorf("got %q, want %q", got, expected)
+	}
+}
+
 func TestStateRefuses(t *testing.T) {
 	for name, rs := range map[string][]host.Resource{
 		"two owners of one file":               {file("/a", "1"), file("/a", "2")},

@@ -35,7 +35,7 @@ func (d *decider) bearable(pods int, from string) (int, string) {
 	default:
 		return pods, from
 	}
-	total := d.memoryMiB() - d.system.memory
+	total := d.memoryMiB() - d.hugeMiB() - d.system.memory
 	if d.memoryMiB() == 0 {
 		return pods, from
 	}
@@ -60,7 +60,7 @@ func (d *decider) roomForPods(k kept, cpus int) {
 	systemCPU, systemMemory := d.userSystemReserved()
 	more := "spec.reserved.system, or use a larger instance type."
 	d.spare(balance{
-		what: "memory", unit: "MiB", total: d.memoryMiB(), kube: k.memory, system: systemMemory, eviction: d.evictionMiB(d.memoryMiB()),
+		what: "memory", unit: "MiB", total: d.memoryMiB(), huge: d.hugeMiB(), kube: k.memory, system: systemMemory, eviction: d.evictionMiB(d.memoryMiB()),
 		least: leastMemory, how: k.howMemory, remedy: d.lower("memory") + more,
 	})
 	d.spare(balance{
@@ -84,9 +84,11 @@ func (d *decider) lower(resource string) string {
 
 // balance is what a machine has of a resource, and what of it pods do not get.
 type balance struct {
-	what, unit                           string
-	total, kube, system, eviction, least int
-	how, remedy                          string
+	what, unit string
+	// huge are pages that are memory, but no memory for pods that do not ask for
+	// them by their size.
+	total, huge, kube, system, eviction, least int
+	how, remedy                                string
 }
 
 // spare fails when a balance leaves too little, and tells when it leaves the smaller
@@ -95,11 +97,16 @@ func (d *decider) spare(b balance) {
 	if b.total == 0 {
 		return
 	}
-	left := b.total - b.kube - b.system - b.eviction
-	least := max(b.total*leastShare/100, b.least)
+	left := b.total - b.huge - b.kube - b.system - b.eviction
+	least := max((b.total-b.huge)*leastShare/100, b.least)
 	switch {
 	case left < least:
-		sum := fmt.Sprintf("%d %s − %d kubeReserved (%s)", b.total, b.unit, b.kube, b.how)
+		sum := fmt.Sprintf("%d %s", b.total, b.unit)
+		if b.huge > 0 {
+			sum += fmt.Sprintf(" − %d huge pages", b.huge)
+			b.remedy = "Ask for fewer huge pages. " + b.remedy
+		}
+		sum += fmt.Sprintf(" − %d kubeReserved (%s)", b.kube, b.how)
 		if b.system > 0 {
 			sum += fmt.Sprintf(" − %d systemReserved", b.system)
 		}
@@ -108,9 +115,20 @@ func (d *decider) spare(b balance) {
 		}
 		d.fail(fault.New(fault.ConfigInvalid, b.remedy,
 			fmt.Errorf("cannot leave room for pods: of %s, %s = %d %s, and at least %d are needed (%d%%, and not below %d)", b.what, sum, left, b.unit, least, leastShare, b.least)))
-	case b.kube+b.system > b.total/2:
-		d.note("%d %s of %s are reserved, more than half of the machine's %d", b.kube+b.system, b.unit, b.what, b.total)
+	case b.kube+b.system > (b.total-b.huge)/2:
+		d.note("%d %s of %s are reserved, more than half of the machine's %d", b.kube+b.system, b.unit, b.what, b.total-b.huge)
 	}
+}
+
+// hugeMiB is the memory in pools of huge pages. kubelet takes it from what is left
+// for pods (MachineInfo in pkg/kubelet/nodestatus).
+func (d *decider) hugeMiB() int {
+	pools, _ := d.in.HugePages() // the component tuning says what is wrong with them
+	var kib int64
+	for _, p := range pools {
+		kib += p.SizeKiB * p.Count
+	}
+	return int(kib >> 10)
 }
 
 // userSystemReserved returns systemReserved in millicores and MiB. What the user's

@@ -80,6 +80,19 @@ func TestWhatIsReservedForTheSystemReachesKubelet(t *testing.T) {
 	}
 }
 
+// Also where nothing is said about reservations: kubelet would join with no memory
+// for pods.
+func TestHugePagesLeaveRoomForWhatIsReserved(t *testing.T) {
+	pages := func(n int64) func(*node.Input) {
+		return func(in *node.Input) {
+			machine("m5.large")(in)
+			in.Config.Spec.HugePages = []api.HugePages{{Size: "2Mi", Count: n}}
+		}
+	}
+	decide(t, pages(2000))
+	refused(t, pages(3900), fault.ConfigInvalid, "leave nothing of 392 MiB beside 7800 MiB of huge pages")
+}
+
 func TestANodeWithoutRoomForPodsIsRefusedWithTheArithmetics(t *testing.T) {
 	for _, row := range []struct {
 		name     string
@@ -91,6 +104,8 @@ func TestANodeWithoutRoomForPodsIsRefusedWithTheArithmetics(t *testing.T) {
 		{"more pods by flag than memory", "t3.medium", api.Reserved{Model: api.ReservationEKS}, func(in *node.Input) { in.Config.Spec.Kubelet.Flags = []string{"--max-pods=320"} },
 			[]string{"of memory, 4096 MiB − 3775 kubeReserved (255 + 11 × 320 pods) − 100 eviction threshold = 221 MiB, and at least 409 are needed (10%, and not below 100)"}},
 		{"the system takes all", "t3.medium", api.Reserved{System: api.SystemReserved{Memory: "3400Mi"}}, nil, []string{"4096 MiB − 442 kubeReserved (255 + 11 × 17 pods) − 3400 systemReserved − 100 eviction threshold = 154 MiB"}},
+		{"huge pages take all", "m5.large", api.Reserved{Model: api.ReservationGKE}, func(in *node.Input) { in.Config.Spec.HugePages = []api.HugePages{{Size: "2Mi", Count: 3200}} },
+			[]string{"8192 MiB − 6400 huge pages − 1843 kubeReserved (", "at least 179 are needed"}},
 		{"expression of memory", "m5.large", api.Reserved{Model: api.ReservationExpression, CPU: "0", Memory: "memory_mib"}, nil, []string{"8192 MiB − 8192 kubeReserved (spec.reserved.memory with", "= -100 MiB"}},
 		{"expression of CPU", "m5.large", api.Reserved{Model: api.ReservationExpression, CPU: "cpus * 950", Memory: "0"}, nil, []string{"of CPU, 2000 m − 1900 kubeReserved", "= 100 m, and at least 200"}},
 		{"the system takes the CPU", "m5.large", api.Reserved{System: api.SystemReserved{CPU: "1900m"}}, nil, []string{"2000 m − 70 kubeReserved", "− 1900 systemReserved = 30 m"}},

@@ -50,15 +50,20 @@ func reservedMemory(pods int) int { return reservedMemoryBase + reservedMemoryPe
 // nothing would be left for pods, and tells of one that takes the larger part.
 // A user who sets kubeReserved has taken that into his own hands.
 func (d *decider) room(reserved int) {
-	total := d.memoryMiB()
+	total, huge := d.memoryMiB(), d.hugeMiB()
+	remedy, rest := "Lower the number of pods with spec.kubelet.maxPodsExpression, set spec.kubelet.config.kubeReserved, or use a larger instance type.", ""
+	if total > 0 && huge > 0 {
+		total, rest = max(total-huge, 1), fmt.Sprintf(" beside %d MiB of huge pages", huge)
+		remedy = "Ask for fewer huge pages. " + remedy
+	}
 	_, own := d.in.Config.Spec.Kubelet.Config.Lookup("kubeReserved")
 	switch {
 	case total == 0 || own:
 	case reserved+evictionMemory >= total:
-		d.fail(fault.New(fault.ConfigInvalid, "Lower the number of pods with spec.kubelet.maxPodsExpression, set spec.kubelet.config.kubeReserved, or use a larger instance type.",
-			fmt.Errorf("cannot reserve memory for %d pods: %d MiB and the eviction threshold of %d MiB leave nothing of %d MiB", d.s.MaxPods, reserved, evictionMemory, total)))
+		d.fail(fault.New(fault.ConfigInvalid, remedy,
+			fmt.Errorf("cannot reserve memory for %d pods: %d MiB and the eviction threshold of %d MiB leave nothing of %d MiB%s", d.s.MaxPods, reserved, evictionMemory, total, rest)))
 	case reserved > total/2:
-		d.note("kube-reserved memory of %d MiB for %d pods is more than half of the machine's %d MiB", reserved, d.s.MaxPods, total)
+		d.note("kube-reserved memory of %d MiB for %d pods is more than half of the machine's %d MiB%s", reserved, d.s.MaxPods, total, rest)
 	}
 }
 

@@ -1,9 +1,12 @@
 package node
 
 import (
+	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
+	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/host"
 )
 
@@ -32,7 +35,35 @@ func join(entries []host.Entry, kubelet string) (host.State, error) {
 	if at < 0 {
 		at = len(rest)
 	}
-	return state(slices.Concat(first, rest[:at], before, rest[at:], last))
+	s, err := state(slices.Concat(first, rest[:at], before, rest[at:], last))
+	return s, errors.Join(err, swapPlaces(entries))
+}
+
+// swapPlaces refuses a swap file in the place of something else that the node has,
+// above it, or in a folder of which others read all that is there.
+func swapPlaces(entries []host.Entry) error {
+	var errs joined
+	for _, e := range entries {
+		swap, ok := e.Resource.(host.SwapFile)
+		if !ok {
+			continue
+		}
+		for _, other := range entries {
+			id := other.Resource.ID()
+			switch id.Kind {
+			case host.KindFile, host.KindDir, host.KindLink:
+			default:
+				continue
+			}
+			inFolder := id.Kind == host.KindDir && strings.HasPrefix(swap.Path, id.Name+"/")
+			if swap.Path == id.Name || strings.HasPrefix(id.Name, swap.Path+"/") || inFolder {
+				errs.add(fault.New(fault.ConfigInvalid, "Choose a path for spec.swap.path in a folder of its own, or leave it out.",
+					fmt.Errorf("cannot use spec.swap.path %s: %s of the component %s is there", swap.Path, id, other.Owner)))
+				break
+			}
+		}
+	}
+	return errs.err()
 }
 
 // state adds entries in their order. An error of one owner does not hide those of

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/host"
 )
 
@@ -57,6 +58,29 @@ func TestProgramsStandWhereTheirStageSays(t *testing.T) {
 	}
 	if got := order(s); !slices.Equal(got[4:], []string{"hooks command:hook/late", "hooks command:hook/later", "hooks command:hook/last"}) {
 		t.Errorf("without kubelet: %v", got)
+	}
+}
+
+// On a fresh machine a swap file would be made first, and then be written over, or
+// read as the manifest of a pod.
+func TestASwapFileIsInNobodysWay(t *testing.T) {
+	others := component("kubelet", host.Dir{Path: "/etc/kubernetes/manifests"}, host.File{Path: "/etc/containerd/config.toml"},
+		host.Link{Path: "/var/lib/eksnode/bin/provider"}, running("kubelet.service"))
+	for path, says := range map[string]string{
+		"/etc/containerd/config.toml":        "file:/etc/containerd/config.toml of the component kubelet",
+		"/etc/containerd":                    "file:/etc/containerd/config.toml",
+		"/etc/kubernetes/manifests":          "dir:/etc/kubernetes/manifests",
+		"/etc/kubernetes/manifests/a/swap":   "dir:/etc/kubernetes/manifests",
+		"/var/lib/eksnode/bin/provider":      "link:/var/lib/eksnode/bin/provider",
+		"/var/lib/eksnode/swapfile":          "",
+		"/etc/kubernetes/manifests-swapfile": "",
+		"/etc/containerd/config":             "",
+	} {
+		swap := component("tuning", host.SwapFile{Path: path, Bytes: 1, Active: true})
+		_, err := Desired(Input{Layout: AL2023()}, []Component{swap, others})
+		if says == "" && err != nil || says != "" && (err == nil || !strings.Contains(err.Error(), says) || fault.CodeOf(err) != fault.ConfigInvalid) {
+			t.Errorf("%s: got %v", path, err)
+		}
 	}
 }
 

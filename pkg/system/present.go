@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"os"
 	"path"
 
 	"github.com/eksnode/eksnode/pkg/host"
@@ -94,16 +95,40 @@ func (p *presence) program(name string) bool {
 	return fi != nil && fi.Mode().Perm()&0o111 != 0
 }
 
-// unit reports whether there is a unit file. An empty one, or a link to
-// /dev/null, masks the unit and brings nothing.
+// unit reports whether there is a unit file. The first in the order of precedence
+// decides: an empty one, or a link to /dev/null, masks those of later folders and
+// brings nothing (systemd.unit(5)).
 func (p *presence) unit(name string) bool {
 	if name == "" {
 		return false
 	}
 	for _, dir := range unitDirs() {
-		if fi := p.file(path.Join(dir, name)); fi != nil && fi.Size() > 0 {
-			return true
+		at := path.Join(dir, name)
+		if p.owned[at] {
+			continue
+		}
+		fi, err := p.root.Stat(at)
+		switch {
+		case rootfs.Absent(err):
+			if p.masked(at) { // and the tree has no /dev
+				return false
+			}
+		case err != nil:
+			p.errs = append(p.errs, fmt.Errorf("cannot tell whether the machine has %s: %w", at, err))
+			return false
+		default:
+			return fi.Mode().IsRegular() && fi.Size() > 0
 		}
 	}
 	return false
+}
+
+// masked reports whether name is a link to /dev/null.
+func (p *presence) masked(name string) bool {
+	at, err := p.root.Path(name)
+	if err != nil {
+		return false
+	}
+	target, err := os.Readlink(at)
+	return err == nil && target == "/dev/null"
 }

@@ -106,6 +106,17 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 			things: []string{"etc/systemd/system/kubelet.service -> /dev/null", "etc/systemd/system/containerd.service = "},
 		},
 		{
+			name: "an administrator who has masked the image's chrony in favour of timesyncd",
+			things: []string{"etc/systemd/system/chronyd.service -> /dev/null", "usr/lib/systemd/system/chronyd.service = [Unit]",
+				"etc/chrony.conf = sourcedir /etc/chrony.d\n", "usr/lib/systemd/system/systemd-timesyncd.service = [Unit]"},
+			want: node.Present{Timesyncd: true},
+		},
+		{
+			name:   "a drop-in folder above a unit is no unit",
+			things: []string{"etc/systemd/system/kubelet.service.d/x.conf = [Service]", "usr/lib/systemd/system/kubelet.service = [Unit]"},
+			want:   node.Present{KubeletUnit: true},
+		},
+		{
 			name:   "things that are not what their names say",
 			things: []string{"usr/bin/nvidia-container-runtime = not executable", "usr/sbin/iptables -> /nowhere", "etc/eks/pause.tar/x = the archive is a directory"},
 		},

@@ -150,6 +150,12 @@ func TestWhatTheKernelCannotBeAskedForIsRefused(t *testing.T) {
 		{"a parameter twice", func(in *node.Input) {
 			in.Config.Spec.Sysctls = map[string]string{"net.core.somaxconn": "1", "net/core/somaxconn": "2"}
 		}, "named twice"},
+		{"two names of one parameter", func(in *node.Input) {
+			in.Config.Spec.Sysctls = map[string]string{"net.ipv4.ip_forward": "1", "net.ipv4.conf.all.forwarding": "0"}
+		}, "net.ipv4.ip_forward by another name"},
+		{"what the kernel does not hold together", func(in *node.Input) {
+			in.Config.Spec.Sysctls = map[string]string{"vm.dirty_bytes": "1000000", "vm.dirty_ratio": "20"}
+		}, "sets it to 0"},
 		{"a pool twice", func(in *node.Input) {
 			pools(api.HugePages{Size: "2Mi", Count: 1})(in)
 			sysctls("vm.nr_hugepages", "2")(in)
@@ -185,6 +191,55 @@ func TestWhatTheKernelCannotBeAskedForIsRefused(t *testing.T) {
 				t.Errorf("got %v", err)
 			}
 		})
+	}
+}
+
+// What the kernel shows is compared with what is wanted, so the two must not differ
+// in their words alone: the driver would refuse it, or every run set it anew.
+func TestValuesAreWrittenAsTheKernelShowsThem(t *testing.T) {
+	for _, row := range []struct{ key, value, want string }{
+		{"net.ipv4.tcp_fastopen", "0x403", "1027"},
+		{"kernel.sem", " 0xFA\t32000 100  128 ", "250 32000 100 128"},
+		{"kernel.hostname", "0xyz", "0xyz"},
+		{"kernel.hostname", "0x", "0x"},
+		{"net.core.rps_default_mask", "0000000f", "0000000f"},
+		{"net.ipv4.ip_local_reserved_ports", "30000-32767,8081,8080,30100-40000", "8080-8081,30000-40000"},
+		{"net.ipv4.ip_local_reserved_ports", "30000-32767", "30000-32767"},
+		{"net.ipv4.ip_local_reserved_ports", "65535,1", "1,65535"},
+		{"net.ipv4.ip_local_reserved_ports", "2-1", "2-1"},
+		{"net.ipv4.ip_local_reserved_ports", "1,,2", "1,,2"},
+		{"net.ipv4.ip_local_reserved_ports", "", ""},
+		{"net.ipv4.ip_local_port_range", "32768-60999", "32768-60999"},
+	} {
+		if got := canonical(row.key, row.value); got != row.want {
+			t.Errorf("%s = %q is written as %q, want %q", row.key, row.value, got, row.want)
+		}
+	}
+}
+
+// A limit of the agent's own must not undo what a person asks for by another name.
+func TestTwoNamesOfAParameterHaveOneValue(t *testing.T) {
+	s := desired(t, func(in *node.Input) {
+		in.Config.Spec.Sysctls = map[string]string{"user.max_inotify_watches": "100", "net.ipv4.conf.all.forwarding": "0"}
+	})
+	for own, value := range map[string]string{"fs.inotify.max_user_watches": "100", "net.ipv4.ip_forward": "0"} {
+		if e, _ := s.Lookup(host.Sysctl{Key: own}.ID()); e.Resource != (host.Sysctl{Key: own, Value: value}) {
+			t.Errorf("%s is %+v", own, e.Resource)
+		}
+	}
+}
+
+// The kernel itself sets a counterpart to 0, and refuses to be told so.
+func TestTheZeroOfACounterpartIsTheKernels(t *testing.T) {
+	for _, zero := range []string{"vm.dirty_bytes", "vm.dirty_ratio"} {
+		values := map[string]string{"vm.dirty_bytes": "1000000", "vm.dirty_ratio": "20"}
+		values[zero] = "0"
+		s := desired(t, func(in *node.Input) { in.Config.Spec.Sysctls = values })
+		for key := range values {
+			if _, wanted := s.Lookup(host.Sysctl{Key: key}.ID()); wanted == (key == zero) {
+				t.Errorf("with %s 0, %s is wanted: %t", zero, key, wanted)
+			}
+		}
 	}
 }
 
@@ -243,6 +298,7 @@ func FuzzTheFileOfParametersHasOneLineForEach(f *testing.F) {
 func FuzzModuleOptionsAreReadBack(f *testing.F) {
 	f.Add("a", "1")
 	f.Add("a", "two words")
+	f.Add("a", "à")
 	f.Add("dyndbg", "+p; file x.c")
 	f.Add("a", `"`)
 	f.Fuzz(func(t *testing.T, name, value string) {
@@ -252,6 +308,10 @@ func FuzzModuleOptionsAreReadBack(f *testing.F) {
 		}
 		if strings.ContainsAny(got, "\n\r\\") || strings.Count(got, `"`)%2 != 0 {
 			t.Fatalf("%q=%q is written as %q", name, value, got)
+		}
+		// isspace of the kernel, lib/ctype.c.
+		if inside := strings.SplitN(got, `"`, 3); strings.ContainsAny(inside[0], " ") || strings.Contains(inside[0], "\xa0") {
+			t.Fatalf("%q=%q is several parameters for the kernel: %q", name, value, got)
 		}
 		back := strings.ReplaceAll(strings.TrimPrefix(got, name), `"`, "")
 		if strings.TrimPrefix(back, "=") != value {

@@ -32,7 +32,7 @@ func decideModules(in node.Input) ([]Module, error) {
 		}
 		// The kernel takes dashes for underscores, and shows names with the latter.
 		name := strings.ReplaceAll(m.Name, "-", "_")
-		if !moduleWord(name) {
+		if !moduleName(name) {
 			refuse(errors.New("it is no name of a module: those have letters, digits and underscores"))
 			continue
 		}
@@ -49,10 +49,14 @@ func decideModules(in node.Input) ([]Module, error) {
 	return out, errors.Join(errs...)
 }
 
-// moduleWord reports whether s can be the name of a module or of its parameter:
-// MODULE_NAME_LEN of the kernel is 56, with a zero byte.
+// moduleName reports whether s can be the name of a module: MODULE_NAME_LEN of the
+// kernel is 56, with a zero byte.
+func moduleName(s string) bool { return len(s) < 56 && moduleWord(s) }
+
+// moduleWord reports whether s has the letters of names in the kernel. Those of
+// parameters may be of any length.
 func moduleWord(s string) bool {
-	return s != "" && len(s) < 56 && !strings.ContainsFunc(s, func(r rune) bool { return r != '_' && !alphanumeric(r) })
+	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r != '_' && !alphanumeric(r) })
 }
 
 // moduleOptions writes parameters for modprobe.d(5), sorted by name. The kernel
@@ -73,7 +77,9 @@ func moduleOptions(parameters map[string]string) (string, error) {
 		switch {
 		case value == "":
 			out = append(out, name)
-		case strings.Contains(value, " "):
+		case strings.ContainsFunc(value, func(r rune) bool { return r == ' ' || r > '~' }):
+			// Beyond ASCII, too: the kernel takes the byte 0xa0 for a blank, and it is
+			// part of many letters in UTF-8.
 			out = append(out, name+`="`+value+`"`)
 		default:
 			out = append(out, name+"="+value)

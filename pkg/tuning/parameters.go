@@ -80,7 +80,7 @@ func askedParameters(in node.Input) (map[string]string, error) {
 			refuse(key, "Name the parameter as sysctl(8) prints it: net.ipv4.ip_forward.", err)
 			continue
 		}
-		value := strings.Join(strings.Fields(all[key]), " ")
+		value := canonical(dotted, all[key])
 		if err := parameterValue(all[key]); err != nil {
 			refuse(key, "Correct the value.", err)
 		}
@@ -95,6 +95,7 @@ func askedParameters(in node.Input) (map[string]string, error) {
 		}
 		out[dotted] = value
 	}
+	related(out, func(key string, err error) { refuse(key, "Name one of the two.", err) })
 	return out, errors.Join(errs...)
 }
 

@@ -5,9 +5,11 @@ import (
 	"testing"
 
 	"github.com/eksnode/eksnode/pkg/api"
+	"github.com/eksnode/eksnode/pkg/cni"
 	"github.com/eksnode/eksnode/pkg/containerd"
 	"github.com/eksnode/eksnode/pkg/credential"
 	"github.com/eksnode/eksnode/pkg/hardware"
+	"github.com/eksnode/eksnode/pkg/hook"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/kubelet"
 	"github.com/eksnode/eksnode/pkg/node"
@@ -16,7 +18,7 @@ import (
 
 // components are those of an EC2 node, in the order in which they are asked.
 func components() []node.Component {
-	return []node.Component{tuning.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
+	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
 }
 
 func desired(t testing.TB, in node.Input) host.State {

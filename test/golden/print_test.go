@@ -30,7 +30,7 @@ func text(s host.State) string {
 func attributes(r host.Resource) string {
 	switch r := r.(type) {
 	case host.File:
-		return fmt.Sprintf(" %04o %d:%d%s", r.Mode.Perm(), r.UID, r.GID, flag(" secret", r.Secret))
+		return fmt.Sprintf(" %04o %d:%d%s", r.Mode.Perm(), r.UID, r.GID, flag(" secret", r.Secret)+flag(" in the run phase", r.RunPhase))
 	case host.Dir:
 		return fmt.Sprintf(" %04o %d:%d", r.Mode.Perm(), r.UID, r.GID)
 	case host.Link:

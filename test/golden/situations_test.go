@@ -78,19 +78,19 @@ func (s situation) input(t testing.TB) node.Input {
 		version = minors[4]
 	}
 	in := input(t, machineOf(t, name), version.kubelet, version.containerd, ipv4)
-	in.Config = load(t, "cluster", s.name)
+	in.Config = load(t, filepath.Join("situations", "cluster"), filepath.Join("situations", s.name))
 	if s.change != nil {
 		s.change(&in)
 	}
 	return in
 }
 
-// load reads documents of testdata/situations as the agent reads its sources.
+// load reads documents of testdata as the agent reads its sources.
 func load(t testing.TB, names ...string) api.NodeConfig {
 	t.Helper()
 	var inputs []api.Input
 	for _, n := range names {
-		path := filepath.Join("testdata", "situations", n+".yaml")
+		path := filepath.Join("testdata", n+".yaml")
 		raw, err := os.ReadFile(path)
 		if err != nil {
 			t.Fatal(err)
@@ -124,11 +124,13 @@ func TestEverySituationGetsItsWholeState(t *testing.T) {
 	}
 }
 
-// everyState yields the states of the whole matrix and of all situations.
+// everyState yields the inputs of the whole matrix, of all situations and of all
+// features.
 func everyState(t testing.TB, yield func(name string, in node.Input)) {
 	t.Helper()
 	everyInput(t, yield)
 	for _, s := range situations {
 		yield(s.name, s.input(t))
 	}
+	everyFeature(t, yield)
 }

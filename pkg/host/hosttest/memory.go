@@ -231,8 +231,25 @@ func (d *driver) Apply(_ context.Context, want host.Resource) error {
 	if err := d.m.write(id, "apply"); err != nil {
 		return err
 	}
-	d.m.set(want)
+	d.m.set(kept(want))
 	return nil
+}
+
+// kept is what a machine has of a wish once it is fulfilled: what only a wish has is
+// gone.
+func kept(want host.Resource) host.Resource {
+	switch r := want.(type) {
+	case host.File:
+		r.Secret, r.RunPhase = false, false
+		return r
+	case host.Sysctl:
+		r.AtLeast = false
+		return r
+	case host.Image:
+		r.Archive, r.Source, r.Snapshotter = "", "", ""
+		return r
+	}
+	return want
 }
 
 // apply starts or restarts in one write and clears the debt in a second one,

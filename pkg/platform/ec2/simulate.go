@@ -95,7 +95,8 @@ func Simulated(m Machine, log *slog.Logger) (_ platform.Platform, assumed []stri
 			for _, name := range programs(q.Config) {
 				out.Present.Programs[name] = true
 			}
-			instance, problems, err := p.identify(ctx, q.Config, log)
+			// What it would log is about asking AWS; what could not be had is a Problem.
+			instance, problems, err := p.identify(ctx, q.Config, slog.New(slog.DiscardHandler))
 			out.Instance, out.Problems = instance, problems
 			fixedName(&out)
 			return out, err
@@ -212,8 +213,12 @@ func (s *sketch) hardware() {
 		shape.VCPUs, shape.MemoryMiB, shape.Architecture, shape.Estimated = simulatedCPUs, simulatedMemory>>20, "amd64", true
 	}
 	if !known || shape.Estimated {
-		s.assume("%d CPUs and %d MiB of memory, because nobody has told what an instance of type %s has; --fact cpu.count=N and --fact memory.mib=N say otherwise",
-			shape.VCPUs, shape.MemoryMiB, t)
+		meant := ""
+		if near := nearestType(t); near != "" && !known {
+			meant = " (did you mean " + near + "?)"
+		}
+		s.assume("%d CPUs and %d MiB of memory, because nobody has told what an instance of type %s has%s; --fact cpu.count=N and --fact memory.mib=N say otherwise",
+			shape.VCPUs, shape.MemoryMiB, t, meant)
 	}
 	s.in.Hardware = hardware.Facts{
 		CPU:    hardware.CPU{Online: shape.VCPUs, Architecture: shape.Architecture},
@@ -254,6 +259,9 @@ func (s *sketch) image() {
 	if !ok || id == "" || version == "" {
 		s.fail("cannot read the operating system %q: write it as amzn-2023 or ubuntu-24.04", s.m.OS)
 	}
+	if why := notConfigured(id); why != "" {
+		s.fail("cannot decide for the operating system %q: %s", s.m.OS, why)
+	}
 	s.in.Hardware.OS = hardware.OS{ID: id, VersionID: version, CgroupVersion: 2}
 	s.in.Present = node.Present{Iptables: "/usr/sbin/iptables", BridgeNetfilter: true, Timesyncd: true}
 	if id != "amzn" {
@@ -263,7 +271,7 @@ func (s *sketch) image() {
 	s.in.Present = node.Present{
 		KubeletUnit: true, ContainerdUnit: true, RuntimeSlice: true, SandboxArchive: true, ECRProvider: true,
 		SOCISnapshotter: true, BridgeNetfilter: true, NvidiaRuntime: nvidia, Iptables: "/usr/sbin/iptables",
-		Chrony: "chronyd.service", ChronySources: "/run/chrony.d/eksnode.sources",
+		SetupLocalDisks: true, Chrony: "chronyd.service", ChronySources: "/run/chrony.d/eksnode.sources",
 	}
 }
 
@@ -331,7 +339,7 @@ func simulatedFacts() []simulatedFact {
 		}
 	}
 	return []simulatedFact{
-		{"cpu.architecture", text(func(in *node.Input) *string { return &in.Hardware.CPU.Architecture })},
+		{"cpu.architecture", architecture},
 		{"cpu.count", whole(func(in *node.Input, n int64) { in.Hardware.CPU.Online = int(n) })},
 		{"instance.accountId", text(func(in *node.Input) *string { return &in.Instance.AccountID })},
 		{"instance.id", text(func(in *node.Input) *string { return &in.Instance.ID })},
@@ -345,20 +353,6 @@ func simulatedFacts() []simulatedFact {
 		{"instance.zoneId", text(func(in *node.Input) *string { return &in.Instance.ZoneID })},
 		{"kernel.version", text(func(in *node.Input) *string { return &in.Hardware.OS.KernelRelease })},
 		{"memory.mib", whole(func(in *node.Input, n int64) { in.Hardware.Memory.OnlineBytes = n << 20 })},
-	}
-}
-
-// addresses takes a list of IP addresses with commas between them.
-func addresses(field func(*node.Input) *[]string) func(*node.Input, string) error {
-	return func(in *node.Input, v string) error {
-		list := strings.Split(v, ",")
-		for _, a := range list {
-			if _, err := netip.ParseAddr(a); err != nil {
-				return err
-			}
-		}
-		*field(in) = list
-		return nil
 	}
 }
 

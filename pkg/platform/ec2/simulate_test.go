@@ -132,3 +132,54 @@ func TestASimulationAsksNobody(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestATypeThatNobodyKnowsIsComparedWithTheKnown(t *testing.T) {
+	for name, want := range map[string]string{
+		"m5.larg": "m5.large", "M5.Large": "m5.large", "m5large": "m5.large", "m7g.4xlagre": "m7g.4xlarge", "m5.lrage": "m5.large",
+		"c5d.9xlarg": "c5d.9xlarge", "zz9.plural": "", "": "",
+	} {
+		if got := nearestType(name); got != want {
+			t.Errorf("%s: got %q, want %q", name, got, want)
+		}
+	}
+	_, assumed, err := Simulated(Machine{Type: "m5.larg"}, slog.New(slog.DiscardHandler))
+	if err != nil || !strings.Contains(strings.Join(assumed, "\n"), "m5.larg has (did you mean m5.large?)") {
+		t.Errorf("got %q, %v", assumed, err)
+	}
+}
+
+func TestMachinesThatTheAgentNeverRunsOnAreRefused(t *testing.T) {
+	for _, tt := range []struct {
+		m    Machine
+		want string
+	}{
+		{Machine{Type: "m5.large", OS: "windows-2022"}, "runs on Linux"},
+		{Machine{Type: "m5.large", OS: "bottlerocket-1.40"}, "--to bottlerocket"},
+		{Machine{Type: "m5.large", Facts: map[string]string{"cpu.architecture": "sparc"}}, "write amd64 or arm64"},
+	} {
+		if _, _, err := Simulated(tt.m, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("%+v: got %v, want %q", tt.m, err, tt.want)
+		}
+	}
+	for name, want := range map[string]string{"x86_64": "amd64", "aarch64": "arm64", "amd64": "amd64"} {
+		in := simulated(t, Machine{Type: "m5.large", Facts: map[string]string{"cpu.architecture": name}}, api.NodeConfig{})
+		if in.Hardware.CPU.Architecture != want {
+			t.Errorf("%s: %s", name, in.Hardware.CPU.Architecture)
+		}
+	}
+}
+
+func TestASimulationLogsNothingAboutAWS(t *testing.T) {
+	var log strings.Builder
+	p, _, err := Simulated(Machine{Type: "zz9.plural"}, slog.New(slog.NewTextHandler(&log, nil)))
+	if err != nil {
+		t.Fatal(err)
+	}
+	in, err := p.Gather(t.Context(), platform.Question{Log: slog.New(slog.NewTextHandler(&log, nil))})
+	if err != nil || log.Len() > 0 {
+		t.Errorf("%v, log %s", err, &log)
+	}
+	if len(in.Problems) != 1 || in.Problems[0].Fact != "instance.limits" {
+		t.Errorf("problems %+v", in.Problems)
+	}
+}

@@ -119,21 +119,22 @@ func (o *output) Close() {
 
 // secrets returns the values in an environment that must not be logged, longest
 // first: all but what says which node this is and what is no secret by its nature.
-// Of a value with several lines each line counts, of a URL the password as well.
+// Of a value with several lines each line counts, of a URL the password as well, as
+// it is and as it is written there.
 func secrets(env map[string]string) []string {
 	var out []string
 	for name, value := range env {
 		switch name {
-		case "PATH", "NO_PROXY", "no_proxy":
-			continue
-		}
-		if strings.HasPrefix(name, "EKSNODE_") {
-			continue
+		case "PATH", "NO_PROXY", "no_proxy", markVariable,
+			"EKSNODE_NODE_NAME", "EKSNODE_CLUSTER", "EKSNODE_INSTANCE_ID", "EKSNODE_INSTANCE_TYPE", "EKSNODE_REGION", "EKSNODE_ZONE", "EKSNODE_STAGE":
+			continue // others of the prefix are a person's own
 		}
 		parts := strings.Split(value, "\n")
-		if u, err := url.Parse(value); err == nil {
+		if u, err := url.Parse(value); err == nil && u.User != nil {
 			password, _ := u.User.Password()
-			parts = append(parts, password)
+			_, written, _ := strings.Cut(value, "://")
+			_, written, _ = strings.Cut(written[:max(0, strings.LastIndex(written, "@"))], ":")
+			parts = append(parts, password, written)
 		}
 		for _, part := range parts {
 			if part = strings.TrimSpace(part); len(part) >= shortest {
