@@ -23,6 +23,7 @@ var planPrinters = map[string]func(io.Writer, bootstrap.Decision) error{
 var signs = map[host.Verb]string{
 	host.Create: "+", host.Update: "~", host.Start: "▶", host.Restart: "↻",
 	host.Stop: "■", host.Remove: "-", host.Restore: "←", host.Run: "»",
+	host.Clear: "-",
 }
 
 func planText(w io.Writer, d bootstrap.Decision) error {

@@ -47,16 +47,36 @@ func TestHardwareSaysWhatIsThereAndWhatIsNot(t *testing.T) {
 }
 
 func TestHardwareAsText(t *testing.T) {
-	for _, machine := range []string{"m5.large", "p5.48xlarge", "garbage"} {
+	for _, name := range []string{"m5.large", "p5.48xlarge", "p5.48xlarge-seven-gpus", "m5.2xlarge-enclave", "t2.medium", "dell-r760", "nutanix", "pod-on-m5.2xlarge", "i4i.4xlarge", "garbage"} {
 		var facts hardware.Facts
-		if err := json.Unmarshal([]byte(read(t, "../../pkg/hardware/testdata/"+machine+"/want.json")), &facts); err != nil {
+		if err := json.Unmarshal([]byte(read(t, "../../pkg/hardware/testdata/"+name+"/want.json")), &facts); err != nil {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if err := (&app{stdout: &out}).printHardware(facts); err != nil {
+		if err := (&app{stdout: &out}).printHardware(withFindings(facts, "")); err != nil {
 			t.Fatal(err)
 		}
-		golden.Assert(t, "testdata/hardware/"+machine+".txt", out.String())
+		golden.Assert(t, "testdata/hardware/"+name+".txt", out.String())
+	}
+}
+
+func TestHardwareIsComparedWithTheInstanceType(t *testing.T) {
+	var facts hardware.Facts
+	if err := json.Unmarshal([]byte(read(t, "../../pkg/hardware/testdata/p5.48xlarge-seven-gpus/want.json")), &facts); err != nil {
+		t.Fatal(err)
+	}
+	for _, row := range []struct{ given, want string }{
+		{"", `"code":"GPUMissing"`}, {"g5.xlarge", `"expected":"1 a10g"`},
+	} {
+		b, err := json.Marshal(withFindings(facts, row.given))
+		if err != nil || !strings.Contains(string(b), row.want) || !strings.HasPrefix(string(b), `{"cpu":{"online":192,`) {
+			t.Errorf("%q: %v, no %s in %s", row.given, err, row.want, b)
+		}
+	}
+	// Nothing is expected of a machine that is of no instance type.
+	facts.Platform.InstanceType = ""
+	if m := withFindings(facts, ""); m.Findings != nil {
+		t.Errorf("found %+v", m.Findings)
 	}
 }
 

@@ -28,7 +28,7 @@ var floors = []struct {
 	{"pkg/convert", 1},
 	{"pkg/node", 2},
 	{"pkg/health", 2},
-	{"pkg/kubelet", 3}, {"pkg/containerd", 3}, {"pkg/cni", 3}, {"pkg/volume", 3}, {"pkg/credential", 3}, {"pkg/tuning", 3}, {"pkg/hook", 3},
+	{"pkg/kubelet", 3}, {"pkg/containerd", 3}, {"pkg/cni", 3}, {"pkg/volume", 3}, {"pkg/credential", 3}, {"pkg/tuning", 3}, {"pkg/hook", 3}, {"pkg/accelerator", 3},
 	{"pkg/system", 3},
 	{"pkg/aws", 3},
 	{"pkg/cluster", 3},
@@ -43,7 +43,7 @@ var floors = []struct {
 // pure are the packages whose answers must depend on their arguments alone.
 var pure = []string{
 	"pkg/api", "pkg/convert", "pkg/fault", "pkg/host", "pkg/hardware", "pkg/node", "pkg/health",
-	"pkg/kubelet", "pkg/containerd", "pkg/cni", "pkg/volume", "pkg/credential", "pkg/tuning", "pkg/hook",
+	"pkg/kubelet", "pkg/containerd", "pkg/cni", "pkg/volume", "pkg/credential", "pkg/tuning", "pkg/hook", "pkg/accelerator",
 }
 
 // impure are what a pure package must not import, with the reason.

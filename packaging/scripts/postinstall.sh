@@ -11,6 +11,6 @@ esac
 [ -d /run/systemd/system ] && systemctl daemon-reload || true
 # On an upgrade the units stay as the administrator has them.
 if [ "$fresh" = yes ] && command -v systemctl >/dev/null 2>&1; then
-    systemctl enable eksnode-config.service eksnode-run.service
+    systemctl enable eksnode-config.service eksnode-run.service eksnode-cni-reset.service
 fi
 exit 0

@@ -17,6 +17,9 @@ func supersetOf(spec *node) Superset {
 			CustomNetworking:      spec.at("cni", "customNetworking").boolean(),
 			SecurityGroupsForPods: spec.at("cni", "securityGroupsForPods").boolean(),
 			MaxENIs:               spec.at("cni", "maxENIs").integer(),
+			PodCIDRs:              spec.at("cni", "podCIDRs").strings(),
+			MTU:                   spec.at("cni", "mtu").integer(),
+			Masquerade:            spec.at("cni", "masquerade").boolean(),
 		},
 		Reserved: reservedOf(spec.get("reserved")),
 		Proxy: Proxy{
@@ -33,6 +36,9 @@ func supersetOf(spec *node) Superset {
 		},
 		StaticPods: spec.get("staticPods").freeObject(),
 		TimeSync:   TimeSync{Servers: spec.at("timeSync", "servers").strings()},
+		Readiness:  readinessOf(spec.get("readiness")),
+
+		Accelerators: acceleratorsOf(spec.get("accelerators")),
 	}
 	for _, f := range spec.get("taints").entries() {
 		s.Taints = append(s.Taints, Taint{Key: f.value.get("key").text(), Value: f.value.get("value").text(), Effect: f.value.get("effect").text()})
@@ -131,7 +137,7 @@ func nodeNameSources() []string {
 }
 
 func cniProfiles() []string {
-	return []string{string(CNIVPC), string(CNICiliumENI), string(CNICiliumOverlay), string(CNICalico), string(CNINone)}
+	return []string{string(CNIVPC), string(CNICiliumENI), string(CNICiliumOverlay), string(CNICalico), string(CNIBridge), string(CNIPointToPoint), string(CNINone)}
 }
 
 func reservationModels() []string {

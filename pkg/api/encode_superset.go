@@ -26,6 +26,9 @@ func (e *encoder) superset(s Superset) []field {
 			field{name: "customNetworking", value: optionalBool(s.CNI.CustomNetworking)},
 			field{name: "securityGroupsForPods", value: optionalBool(s.CNI.SecurityGroupsForPods)},
 			field{name: "maxENIs", value: optionalInt(s.CNI.MaxENIs)},
+			field{name: "podCIDRs", value: c.list(s.CNI.PodCIDRs)},
+			field{name: "mtu", value: optionalInt(s.CNI.MTU)},
+			field{name: "masquerade", value: optionalBool(s.CNI.Masquerade)},
 		)},
 		field{name: "reserved", value: c.reserved(s.Reserved)},
 		field{name: "registries", value: encodeList(s.Registries, c.registry)},
@@ -66,6 +69,8 @@ func (e *encoder) superset(s Superset) []field {
 		field{name: "timeSync", value: c.structure(
 			field{name: "servers", value: c.list(s.TimeSync.Servers)},
 		)},
+		field{name: "readiness", value: c.readiness(s.Readiness)},
+		field{name: "accelerators", value: c.accelerators(s.Accelerators)},
 	)
 	if c.err != nil {
 		e.fail("%w", c.err)

@@ -52,6 +52,9 @@ func fieldDefaults() map[string]fieldDefault {
 		"spec.cni.customNetworking":      {"false", "the VPC CNI's own default"},
 		"spec.cni.securityGroupsForPods": {"false", "the VPC CNI's own default"},
 		"spec.cni.maxENIs":               {"", "as many as the instance type has"},
+		"spec.cni.podCIDRs":              {"", "none; required with the profiles " + string(CNIBridge) + " and " + string(CNIPointToPoint)},
+		"spec.cni.mtu":                   {"", "that of the primary interface"},
+		"spec.cni.masquerade":            {"false", "the VPC routes the addresses of pods"},
 
 		"spec.reserved.model":                   {"", "the model " + string(ReservationEKS) + " over the pods that the ENIs allow, as in nodeadm"},
 		"spec.reserved.cpu":                     {"", "none; for the model " + string(ReservationExpression)},
@@ -115,6 +118,20 @@ func fieldDefaults() map[string]fieldDefault {
 		"spec.hooks[].run":       {string(HookEveryBoot), "a machine may have changed since its last boot"},
 
 		"spec.timeSync.servers": {"", "the image's"},
+
+		"spec.readiness.taint.key":         {DefaultReadinessKey, "registers with it where a check is declared"},
+		"spec.readiness.taint.value":       {"", "empty"},
+		"spec.readiness.taint.effect":      {DefaultReadinessEffect, "keeps new pods off and evicts none"},
+		"spec.readiness.checks.cni":        {"false", "the node is Ready, and that is enough"},
+		"spec.readiness.checks.csiDrivers": {"", "none"},
+		"spec.readiness.checks.devices":    {"", "none"},
+		"spec.readiness.checks.dns":        {"", "none"},
+		"spec.readiness.timeout":           {DefaultReadinessTimeout, "as long as a node may take to be Ready"},
+		"spec.readiness.roleArn":           {"", "the node's own identity, which the cluster does not let take taints away"},
+
+		"spec.accelerators.nvidia.mode":   {string(NVIDIAAuto), "NVIDIA's runtime where the machine has it, else CDI"},
+		"spec.accelerators.nvidia.driver": {string(NVIDIADriverAuto), "the devices decide; `eksnode plan --why` shows it"},
+		"spec.accelerators.neuron.cdi":    {"false", "AWS's device plugin passes the devices itself"},
 	}
 }
 

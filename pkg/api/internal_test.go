@@ -98,7 +98,10 @@ func supersetLines(rng *rand.Rand, add func(line string)) {
 	add("hooks: " + list(func(k string) string {
 		return "name: " + k + pick("", ", stage: x", ", stage: y") + pick("", ", command: []", ", command: [a]", ", command: [b, c]") + pick("", ", env: {A: }", ", env: {A: x, B: y}")
 	}))
+	add("accelerators: {nvidia: {mode: " + pick("~", `""`, "x", "y") + ", driver: " + pick("~", "x") + "}, neuron: {cdi: " + pick("~", "true", "false") + "}}")
 	add("timeSync: {servers: " + pick("[]", "[a]", "[b]") + "}")
+	add("readiness: {taint: {key: " + pick("~", "x", "y") + ", value: " + pick(`""`, "x") + "}, checks: {cni: " + pick("~", "true", "false") +
+		", dns: " + pick("[]", "[a]", "[b]") + ", devices: {" + pick("", "a: 1", "a: auto, b: 2") + "}}}")
 }
 
 func TestMergingIsAssociative(t *testing.T) {

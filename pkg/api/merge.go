@@ -30,13 +30,13 @@ type Merged struct {
 //     lists, scalars and null replace, empty ones too; {} does not clear
 //   - containerd.config: parsed and merged likewise, by key; the text of a single
 //     document is kept verbatim
-//   - labels, annotations, sysctls, a module's parameters, env: by name, a later
+//   - labels, annotations, sysctls, a module's parameters, devices, env: by name, a later
 //     empty value wins too
 //   - taints (by key and effect), registries, imageCredentials, hugePages (by size
 //     and NUMA node), kernelModules, hooks, ulimits: by key, then field by field;
 //     entries keep the order in which their keys first appear
 //   - a taint's value, whole numbers, booleans: a later one wins, "", 0 and false too
-//   - mirrors, command, args, matchImages, servers: a later list that is not empty
+//   - mirrors, command, args, matchImages, servers, csiDrivers, dns: a later list that is not empty
 //     replaces
 //   - proxy.noProxy: later entries follow earlier ones
 //   - staticPods: as kubelet.config

@@ -204,6 +204,7 @@ func supersetSynonyms() map[string]string {
 		"kernelparameters": "spec.sysctls", "sysctl": "spec.sysctls", "modules": "spec.kernelModules",
 		"rlimits": "spec.ulimits", "limits": "spec.ulimits", "ntp": "spec.timeSync.servers", "ntpservers": "spec.timeSync.servers",
 		"kubereserved": "spec.reserved", "systemreserved": "spec.reserved.system", "manifests": "spec.staticPods",
+		"startuptaints": "spec.readiness.taint", "startuptaint": "spec.readiness.taint",
 		"credentialproviders": "spec.imageCredentials", "prebootstrapcommands": "spec.hooks, each with a stage and a command",
 		"bootstrapcommands":        "spec.hooks, each with a stage and a command",
 		"overridebootstrapcommand": "what the script sets as fields of spec, and what it runs as spec.hooks",

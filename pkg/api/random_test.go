@@ -92,6 +92,7 @@ func (r random) superset() api.Superset {
 		CNI: api.CNI{
 			Profile: api.CNIProfile(r.str()), PrefixDelegation: r.flag(), CustomNetworking: r.flag(),
 			SecurityGroupsForPods: r.flag(), MaxENIs: r.number(),
+			PodCIDRs: r.words(), MTU: r.number(), Masquerade: r.flag(),
 		},
 		Reserved: api.Reserved{
 			Model: api.ReservationModel(r.str()), CPU: r.str(), Memory: r.str(), EphemeralStorage: r.str(),
@@ -101,6 +102,15 @@ func (r random) superset() api.Superset {
 		Swap:       api.Swap{Behavior: r.str(), Size: r.str(), Path: r.str()},
 		StaticPods: randomObject(r.Rand),
 		TimeSync:   api.TimeSync{Servers: r.words()},
+		Accelerators: api.Accelerators{
+			NVIDIA: api.NVIDIA{Mode: api.NVIDIAMode(r.str()), Driver: api.NVIDIADriver(r.str())},
+			Neuron: api.Neuron{CDI: r.flag()},
+		},
+		Readiness: api.Readiness{
+			Taint:   api.StartupTaint{Key: r.str(), Value: r.str(), Effect: r.str()},
+			Checks:  api.ReadinessChecks{CNI: r.flag(), CSIDrivers: r.words(), Devices: r.mapping(), DNS: r.words()},
+			Timeout: r.str(), RoleARN: r.str(),
+		},
 	}
 	r.several(func(name string) {
 		s.Taints = append(s.Taints, api.Taint{Key: name, Value: r.str(), Effect: r.word()})

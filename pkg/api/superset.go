@@ -46,6 +46,10 @@ type Superset struct {
 	Hooks []Hook `json:"hooks,omitempty"`
 	// TimeSync configures the machine's clock.
 	TimeSync TimeSync `json:"timeSync,omitzero"`
+	// Readiness keeps pods off the node until what is declared here holds.
+	Readiness Readiness `json:"readiness,omitzero"`
+	// Accelerators says how containers get at GPUs and Neuron devices.
+	Accelerators Accelerators `json:"accelerators,omitzero"`
 }
 
 // NodeName says where the node's name comes from.
@@ -107,6 +111,17 @@ type CNI struct {
 	// MaxENIs bounds how many ENIs the plugin attaches (MAX_ENI of the VPC CNI). nil
 	// is as many as the instance type has.
 	MaxENIs *int64 `json:"maxENIs,omitempty"`
+	// PodCIDRs are, for the profiles bridge and ptp, this node's own ranges of pod
+	// addresses in CIDR notation: one, or one of each family. The first address of
+	// each is the node's end. The VPC must route them to this node, whose
+	// source/destination check is off, unless masquerade is on.
+	PodCIDRs []string `json:"podCIDRs,omitempty"`
+	// MTU is, for the profiles bridge and ptp, that of the pods' interfaces in bytes.
+	// nil is that of the primary interface.
+	MTU *int64 `json:"mtu,omitempty"`
+	// Masquerade makes, for the profiles bridge and ptp, pods leave the node with the
+	// node's address. It is for networks that do not route the pods' addresses.
+	Masquerade *bool `json:"masquerade,omitempty"`
 }
 
 // CNIProfile names a network plugin and how it is run.
@@ -121,6 +136,11 @@ const (
 	CNICiliumOverlay CNIProfile = "cilium-overlay"
 	// CNICalico is Calico's own network, over VXLAN.
 	CNICalico CNIProfile = "calico"
+	// CNIBridge is a network that the agent configures itself where the cluster
+	// brings none: pods are on a bridge of the node.
+	CNIBridge CNIProfile = "bridge"
+	// CNIPointToPoint is the same, but each pod has a link of its own to the node.
+	CNIPointToPoint CNIProfile = "ptp"
 	// CNINone is any other plugin that does not use addresses of the VPC.
 	CNINone CNIProfile = "none"
 )

@@ -51,7 +51,13 @@ func TestMergeOfTheSupersetFollowsTheRuleOfEachField(t *testing.T) {
 			"hooks: [{name: b, stage: pre-config, command: [/x, y]}, {name: a, stage: post-ready, env: {A: a, B: b}}]",
 			"hooks: [{name: a, env: {B: c}, timeout: 5s}, {name: b, command: [/z]}, {name: c, stage: pre-config}]",
 			"hooks:\n  - name: b\n    stage: pre-config\n    command:\n      - /z\n  - name: a\n    stage: post-ready\n    env:\n      A: a\n      B: c\n    timeout: \"5s\"\n  - name: c\n    stage: pre-config"},
+		{"accelerators merge field by field", "accelerators: {nvidia: {mode: cdi, driver: open}, neuron: {cdi: true}}", `accelerators: {nvidia: {mode: runtime, driver: ""}, neuron: {cdi: false}}`,
+			"accelerators:\n  nvidia:\n    mode: runtime\n    driver: open\n  neuron:\n    cdi: false"},
 		{"time servers are replaced", "timeSync: {servers: [a, b]}", "timeSync: {servers: [c]}", "timeSync:\n  servers:\n    - c"},
+		{"readiness merges field by field, its lists are replaced, its devices by name",
+			"readiness: {taint: {key: a, value: x}, checks: {cni: true, csiDrivers: [a, b], dns: [a], devices: {a: 1, b: auto}}, timeout: 1m}",
+			`readiness: {taint: {value: ""}, checks: {cni: false, csiDrivers: [c], dns: [], devices: {a: 2}}, roleArn: r}`,
+			"readiness:\n  taint:\n    key: a\n  checks:\n    cni: false\n    csiDrivers:\n      - c\n    devices:\n      a: \"2\"\n      b: auto\n    dns:\n      - a\n  timeout: \"1m\"\n  roleArn: r"},
 		{"image credentials merge by name", "imageCredentials: [{name: a, program: /x, args: [b]}]", "imageCredentials: [{name: a, args: [c, d]}]",
 			"imageCredentials:\n  - name: a\n    program: /x\n    args:\n      - c\n      - d"},
 	} {
@@ -188,6 +194,9 @@ func TestSettingsOfRealNodesPassWithoutRemark(t *testing.T) {
 		"swap: {size: 512Mi}\nkubelet: {config: {failSwapOn: false}}",
 		"hooks: [{name: a.b-c_1, stage: pre-kubelet, command: [/opt/x, 'a b'], timeout: 1h, run: once, onFailure: fail}]",
 		"timeSync: {servers: [169.254.169.123, a.b]}",
+		"accelerators: {nvidia: {mode: cdi, driver: proprietary}, neuron: {cdi: true}}",
+		"accelerators: {nvidia: {}}",
+		"readiness: {taint: {key: example.com/starting, value: yes, effect: NoExecute}, checks: {csiDrivers: [ebs.csi.aws.com], devices: {nvidia.com/gpu: auto, example.com/fpga: 2}, dns: [kubernetes.default.svc.cluster.local., a]}, timeout: 90s, roleArn: 'arn:aws-us-gov:iam::111122223333:role/some/path/readiness'}",
 		"staticPods: {}",
 	} {
 		_, problems := load(t, []byte(super(validCluster(t), lines)), api.Options{})

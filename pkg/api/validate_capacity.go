@@ -17,24 +17,33 @@ func (c *checker) cni() {
 	}
 	name := CNIProfile(profile.text())
 	usesENIs := name == CNIVPC || name == CNICiliumENI
+	enis, own := string(CNIVPC)+" or "+string(CNICiliumENI), string(CNIBridge)+" or "+string(CNIPointToPoint)
+	ownNetwork := name == CNIBridge || name == CNIPointToPoint
 	for _, option := range []struct {
-		name string
-		fits bool
-		why  string
+		name     string
+		fits     bool
+		profiles string
+		why      string
 	}{
-		{"prefixDelegation", usesENIs, "has no prefixes of ENIs"},
-		{"customNetworking", usesENIs, "takes no addresses of ENIs"},
-		{"securityGroupsForPods", name == CNIVPC, "has no branch ENIs"},
-		{"maxENIs", usesENIs, "attaches no ENIs"},
+		{"prefixDelegation", usesENIs, enis, "has no prefixes of ENIs"},
+		{"customNetworking", usesENIs, enis, "takes no addresses of ENIs"},
+		{"securityGroupsForPods", name == CNIVPC, enis, "has no branch ENIs"},
+		{"maxENIs", usesENIs, enis, "attaches no ENIs"},
+		{"podCIDRs", ownNetwork, own, "gives pods their addresses itself"},
+		{"mtu", ownNetwork, own, "decides the MTU of pods itself"},
+		{"masquerade", ownNetwork, own, "decides itself with which address pods leave the node"},
 	} {
 		n, at := cni.get(option.name), base+"."+option.name
 		switch {
 		case n == nil || n.kind == boolNode && !n.isTrue() || option.fits:
 		case name == "":
-			c.fail(n, at, "write profile: "+string(CNIVPC)+" or "+string(CNICiliumENI)+" beside it", "this has no effect without a profile")
+			c.fail(n, at, "write profile: "+option.profiles+" beside it", "this has no effect without a profile")
 		default:
 			c.fail(n, at, "remove it, or correct the profile", "the profile %s at %s %s", name, profile.pos(), option.why)
 		}
+	}
+	if ownNetwork {
+		c.podNetwork(cni)
 	}
 	n := cni.get("maxENIs")
 	if n == nil || !usesENIs {

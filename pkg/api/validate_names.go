@@ -146,7 +146,7 @@ func (c *checker) taints() {
 		if problem, remedy := qualifiedName(key.scalar); problem != "" {
 			c.fail(key, at+".key", remedy, "%s", problem)
 		}
-		c.choice(effect, at+".effect", []string{"NoSchedule", "PreferNoSchedule", "NoExecute"})
+		c.choice(effect, at+".effect", taintEffects())
 		if value := f.value.get("value"); value != nil {
 			c.labelValue(value, at+".value", "a taint's value")
 		}

@@ -32,6 +32,8 @@ func (c *checker) superset() {
 	c.staticPods()
 	c.hooks()
 	c.timeSync()
+	c.readiness()
+	c.accelerators()
 }
 
 // choice checks a value of an enum, which must be written exactly. It returns false

@@ -127,9 +127,12 @@ func (r *recorder) run(ctx context.Context, o InitOptions) error {
 	}
 	if o.Settle <= 0 || e.Platform.Checks == nil {
 		r.leaveOut(d, o.Scope)
-		return nil
+		return r.leaveClosed(in)
 	}
 	if err := r.phase("settle", func() (string, error) { return r.settle(ctx, in, o.Settle) }); err != nil {
+		return err
+	}
+	if err := r.open(ctx, in); err != nil {
 		return err
 	}
 	if err := r.announce(ctx, in); err != nil {

@@ -89,6 +89,9 @@ func (p *prober) dialOne(ctx context.Context, network, address string, left int)
 // set, null takes away, all else stays.
 const mergePatch = "application/merge-patch+json"
 
+// jsonPatch says that a body is a JSON patch (RFC 6902), a list of operations.
+const jsonPatch = "application/json-patch+json"
+
 // answer is a response with its body read.
 type answer struct {
 	code   int
@@ -106,6 +109,8 @@ func ask(ctx context.Context, c *http.Client, method, url, token string, body []
 	req.Header.Set("User-Agent", "eksnode")
 	req.Header.Set("Accept", "application/json")
 	switch {
+	case method == http.MethodPatch && bytes.HasPrefix(body, []byte("[")):
+		req.Header.Set("Content-Type", jsonPatch)
 	case method == http.MethodPatch:
 		req.Header.Set("Content-Type", mergePatch)
 	case body != nil:

@@ -1,6 +1,7 @@
 // Package cluster asks the API server and the kubelet how this node fares, as
-// checks that look and never touch, and waits until all of them hold. Publish is
-// the one thing that it changes: labels and annotations of the node's own object.
+// checks that look and never touch, and waits until all of them hold. Two things it
+// changes of the node's own object: Publish its labels and annotations, RemoveTaint
+// the taint with which it has registered.
 //
 // The checks go the way that kubelet's own connection goes, one step each, so
 // that the first which fails is the cause: name, TCP, TLS, clock, token,

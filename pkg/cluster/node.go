@@ -94,7 +94,7 @@ func (p *prober) checkReady(ctx context.Context) health.Finding {
 	if err != nil {
 		return health.Bad(err)
 	}
-	if id := node.Status.NodeInfo.BootID; id != "" && p.BootID != "" && id != p.BootID {
+	if node.old(p.BootID) {
 		return bad(fault.NotReady, "node "+p.NodeName+" still shows its state from before this boot",
 			"kubelet brings it up to date soon after its start. "+journalRemedy)
 	}

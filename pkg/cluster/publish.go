@@ -106,7 +106,7 @@ func final(err error) error {
 		return nil
 	}
 	switch fault.CodeOf(err) {
-	case fault.Unauthorized, fault.WrongIdentity, fault.NotRegistered, fault.ConfigInvalid, fault.NodeNameUnknown, fault.Internal, fault.EndpointCA:
+	case fault.Unauthorized, fault.WrongIdentity, fault.NotRegistered, fault.ConfigInvalid, fault.NodeNameUnknown, fault.Internal, fault.EndpointCA, fault.RoleDenied:
 		return retry.Stop(err)
 	}
 	return err

@@ -35,6 +35,11 @@ type ENI struct {
 	DeviceIndex int `json:"deviceIndex"`
 	// IPv4 are its addresses, the primary one first. Empty in an IPv6-only subnet.
 	IPv4 []string `json:"ipv4,omitempty"`
+	// IPv6 are its IPv6 addresses, the primary one first.
+	IPv6 []string `json:"ipv6,omitempty"`
+	// WithoutAddresses says that instance metadata has none for it, as for interfaces
+	// that are for EFA alone: there is nothing to ask DHCP for.
+	WithoutAddresses bool `json:"withoutAddresses,omitempty"`
 }
 
 // Manager says who looks after an ENI. The words are those of nodeadm's records.
@@ -94,6 +99,11 @@ func (e ENI) check() error {
 			errs = append(errs, fmt.Errorf("cannot use %q as an IPv4 address", a))
 		}
 	}
+	for _, a := range e.IPv6 {
+		if addr, err := netip.ParseAddr(a); err != nil || !addr.Is6() || addr.Is4In6() || addr.Zone() != "" {
+			errs = append(errs, fmt.Errorf("cannot use %q as an IPv6 address", a))
+		}
+	}
 	return errors.Join(errs...)
 }
 
@@ -135,6 +145,9 @@ func (e ENI) network() string {
 	if e.MACIsCurrent {
 		match = "MACAddress"
 	}
+	if e.WithoutAddresses && !e.Primary {
+		return section("Match", match+"="+e.MAC) + "\n" + section("Link", "Unmanaged=yes")
+	}
 	sections := []string{
 		section("Match", match+"="+e.MAC),
 		section("Link", "MTUBytes="+strconv.Itoa(jumboMTU)),
@@ -149,9 +162,12 @@ func (e ENI) network() string {
 		sections = append(sections,
 			section("Route", table, "Gateway=_ipv6ra"),
 			section("Route", table, "Gateway=_dhcp4"))
-		if len(e.IPv4) > 0 {
-			sections = append(sections, section("RoutingPolicyRule",
-				"From="+e.IPv4[0], table, "Priority="+strconv.Itoa(rulePriority)))
+		// What comes from its own address leaves by it, in both families.
+		for _, all := range [][]string{e.IPv4, e.IPv6} {
+			if len(all) > 0 {
+				sections = append(sections, section("RoutingPolicyRule",
+					"From="+all[0], table, "Priority="+strconv.Itoa(rulePriority)))
+			}
 		}
 	}
 	return strings.Join(sections, "\n")

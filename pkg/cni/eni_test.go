@@ -16,6 +16,10 @@ func TestSystemdNetworkdIsToldAboutEachENI(t *testing.T) {
 		"second card of a p5.48xlarge":  {Link: "ens33", MAC: "0a:00:00:00:00:03", NetworkCard: 31, DeviceIndex: 1, IPv4: []string{"10.0.0.30"}},
 		"in an IPv6-only subnet":        {Link: "eth1", MAC: "0a:00:00:00:00:04", DeviceIndex: 1},
 		"virtual, without an own MAC":   {Link: "eth1", MAC: "0a:00:00:00:00:05", MACIsCurrent: true, DeviceIndex: 1, IPv4: []string{"10.0.0.50"}},
+		"dual stack":                    {Link: "ens7", MAC: "0a:00:00:00:00:07", DeviceIndex: 2, IPv4: []string{"10.0.0.70", "10.0.0.71"}, IPv6: []string{"2001:db8::70", "2001:db8::71"}},
+		"IPv6 alone":                    {Link: "ens8", MAC: "0a:00:00:00:00:08", DeviceIndex: 3, IPv6: []string{"2001:db8::80"}},
+		"primary, dual stack":           {Link: "ens5", MAC: "0a:00:00:00:00:09", Primary: true, IPv4: []string{"10.0.0.90"}, IPv6: []string{"2001:db8::90"}},
+		"EFA-only, without addresses":   {Link: "ens35", MAC: "0a:00:00:00:00:0a", NetworkCard: 3, WithoutAddresses: true},
 		"EFA-only card with an address": {Link: "ens34", MAC: "0a:00:00:00:00:06", NetworkCard: 2, IPv4: []string{"10.0.0.60"}},
 	} {
 		rs, err := Desired(node.AL2023(), e)
@@ -34,17 +38,20 @@ func TestSystemdNetworkdIsToldAboutEachENI(t *testing.T) {
 func TestWhatIsNoENIIsRefused(t *testing.T) {
 	good := ENI{Link: "eth0", MAC: "0a:00:00:00:00:01"}
 	for name, change := range map[string]func(*ENI){
-		"a path":             func(e *ENI) { e.Link = "../eth0" },
-		"a name too long":    func(e *ENI) { e.Link = "abcdefghijklmnop" },
-		"no name":            func(e *ENI) { e.Link = "" },
-		"a line end":         func(e *ENI) { e.Link = "eth0\n" },
-		"dots":               func(e *ENI) { e.Link = ".." },
-		"no MAC":             func(e *ENI) { e.MAC = "" },
-		"two MACs":           func(e *ENI) { e.MAC += "\n0a:00:00:00:00:02" },
-		"a card below zero":  func(e *ENI) { e.NetworkCard = -1 },
-		"a device too high":  func(e *ENI) { e.DeviceIndex = 100 },
-		"an IPv6 address":    func(e *ENI) { e.IPv4 = []string{"::1"} },
-		"half of an address": func(e *ENI) { e.IPv4 = []string{"10.0.0"} },
+		"a path":                  func(e *ENI) { e.Link = "../eth0" },
+		"a name too long":         func(e *ENI) { e.Link = "abcdefghijklmnop" },
+		"no name":                 func(e *ENI) { e.Link = "" },
+		"a line end":              func(e *ENI) { e.Link = "eth0\n" },
+		"dots":                    func(e *ENI) { e.Link = ".." },
+		"no MAC":                  func(e *ENI) { e.MAC = "" },
+		"two MACs":                func(e *ENI) { e.MAC += "\n0a:00:00:00:00:02" },
+		"a card below zero":       func(e *ENI) { e.NetworkCard = -1 },
+		"a device too high":       func(e *ENI) { e.DeviceIndex = 100 },
+		"an IPv6 address":         func(e *ENI) { e.IPv4 = []string{"::1"} },
+		"half of an address":      func(e *ENI) { e.IPv4 = []string{"10.0.0"} },
+		"an IPv4 address as IPv6": func(e *ENI) { e.IPv6 = []string{"10.0.0.1"} },
+		"IPv4 written as IPv6":    func(e *ENI) { e.IPv6 = []string{"::ffff:10.0.0.1"} },
+		"a zone":                  func(e *ENI) { e.IPv6 = []string{"fe80::1%eth0"} },
 	} {
 		e := good
 		change(&e)

@@ -68,6 +68,13 @@ func (d *decider) base() table {
 	runtime["containerd"] = containerd
 	runtime["cni"] = table{"conf_dir": l.CNIConfigDir, "bin_dir": l.CNIBinDir}
 	runtime["enable_cdi"] = d.s.CDI
+	if len(d.s.CDISpecDirs) > 0 {
+		var dirs []any
+		for _, dir := range d.s.CDISpecDirs {
+			dirs = append(dirs, dir)
+		}
+		runtime["cdi_spec_dirs"] = dirs
+	}
 	if d.hasNewKeys() {
 		runtime["cni"] = table{"conf_dir": l.CNIConfigDir, "bin_dirs": []any{l.CNIBinDir}}
 		delete(runtime, "enable_cdi")

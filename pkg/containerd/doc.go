@@ -15,6 +15,10 @@
 //   - A machine with the NVIDIA runtime keeps the handler runc as well, set up
 //     as on any other machine, and nvidia is the default only where the
 //     machine has an NVIDIA device: a GPU image on other hardware uses runc.
+//   - With a document of the superset, NVIDIA devices may be named by CDI, runc being
+//     the default: where spec.accelerators says so, or the machine has no NVIDIA
+//     runtime. Containers on machines with EFA or Neuron devices may pin memory
+//     without a bound, unless a limit is configured.
 //   - Since containerd 2.4, which has neither key any more, cni.bin_dirs is
 //     written for cni.bin_dir, and enable_cdi is left out.
 //   - A configuration that containerd would not start with is an error.

@@ -20,8 +20,10 @@ type Settings struct {
 	// one that pods without a RuntimeClass get.
 	Handlers       []Handler `json:"handlers"`
 	DefaultHandler string    `json:"defaultHandler"`
-	// CDI is set where device plugins may name devices by CDI.
-	CDI bool `json:"cdi"`
+	// CDI is set where device plugins may name devices by CDI. CDISpecDirs are where
+	// their specifications are looked for, where the configuration is told so.
+	CDI         bool     `json:"cdi"`
+	CDISpecDirs []string `json:"cdiSpecDirs,omitempty"`
 	// SOCI is set where images are pulled through the SOCI snapshotter.
 	SOCI bool `json:"soci,omitempty"`
 	// Config is the whole configuration, with the user's part merged. Secret
@@ -107,21 +109,45 @@ func (d *decider) version() {
 }
 
 // handlers decides the runtime handlers. The NVIDIA runtime wraps runc, so it
-// is a second handler and not a replacement.
+// is a second handler and not a replacement; where devices are named by CDI it is
+// there for those who ask for it by a RuntimeClass.
 func (d *decider) handlers() {
 	l := d.in.Layout
 	d.s.Handlers = []Handler{{Name: "runc", Binary: l.Runc}}
 	d.s.DefaultHandler = "runc"
-	from := "the only runtime of the machine"
 	if d.in.Present.NvidiaRuntime {
 		d.s.Handlers = append(d.s.Handlers, Handler{Name: "nvidia", Binary: l.NvidiaRuntime})
-		from = l.NvidiaRuntime + " is there, but no NVIDIA device is on the PCI bus"
-		d.fail(d.in.Require("hardware.pci"))
-		if d.in.Hardware.HasNVIDIA() {
-			d.s.DefaultHandler, from = "nvidia", l.NvidiaRuntime+" is there, and an NVIDIA device is on the PCI bus"
-		}
+	}
+	nvidia, err := d.in.NVIDIA()
+	d.fail(err)
+	_, err = d.in.NeuronCDI()
+	d.fail(err)
+	from := nvidia.From
+	if from == "" {
+		from = "the only runtime of the machine"
+	}
+	if nvidia.Mode == api.NVIDIARuntime {
+		d.s.DefaultHandler = "nvidia"
 	}
 	d.because("default runtime", d.s.DefaultHandler, from)
+	if d.in.CDI() {
+		d.cdi(nvidia)
+	}
+}
+
+// cdi has containerd read the specifications of devices. They are looked for in both
+// places by default (containerd's docs/cri/config.md), and written down for the
+// versions of which CDI has to be asked for.
+func (d *decider) cdi(nvidia node.NVIDIA) {
+	d.s.CDI = true
+	if !d.hasNewKeys() {
+		d.s.CDISpecDirs = []string{d.in.Layout.CDIDir, d.in.Layout.CDIRunDir}
+	}
+	from := nvidia.From
+	if nvidia.Mode != api.NVIDIACDI {
+		from = "spec.accelerators.neuron.cdi"
+	}
+	d.because("CDI", "on", from)
 }
 
 func (d *decider) soci() {

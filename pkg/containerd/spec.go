@@ -32,9 +32,32 @@ func (d *decider) baseRuntimeSpec() {
 		return
 	}
 	d.s.BaseRuntimeSpec = api.Object(merge(base, d.in.Config.Spec.Containerd.BaseRuntimeSpec))
-	if len(d.in.Config.Spec.Ulimits) > 0 {
-		d.ulimits()
+	limits := maps.Clone(d.in.Config.Spec.Ulimits)
+	pinned := d.pinnedMemory()
+	if pinned != "" {
+		if limits == nil {
+			limits = map[string]api.Ulimit{}
+		}
+		limits[memlock] = api.Ulimit{Hard: unlimited}
 	}
+	if len(limits) > 0 {
+		d.ulimits(limits, pinned)
+	}
+}
+
+// memlock is the limit of memory that cannot be swapped, by its name in spec.ulimits.
+const memlock = "memlock"
+
+// pinnedMemory says why containers may pin memory without a bound: the machine has
+// devices that need it, and the user has said nothing about it. A list of limits in
+// spec.containerd.baseRuntimeSpec says all that there is to say. Open files need no
+// more than every container has: 65536, and up to 1048576 where a program raises it.
+func (d *decider) pinnedMemory() string {
+	_, own := d.in.Config.Spec.Ulimits[memlock]
+	if own || at(d.in.Config.Spec.Containerd.BaseRuntimeSpec, "process", "rlimits") != nil {
+		return ""
+	}
+	return d.in.PinnedMemory()
 }
 
 // ulimitNames are the limits of getrlimit(2), by the names that ulimit and docker
@@ -57,8 +80,9 @@ const (
 // unlimited is RLIM_INFINITY.
 const unlimited = "unlimited"
 
-// ulimits lays spec.ulimits over process.rlimits, sorted by type.
-func (d *decider) ulimits() {
+// ulimits lays limits over process.rlimits, sorted by type. They are those of
+// spec.ulimits, and memlock for the reason pinned.
+func (d *decider) ulimits(all map[string]api.Ulimit, pinned string) {
 	process, ok := d.s.BaseRuntimeSpec["process"].(table)
 	limits, okLimits := process["rlimits"].([]any)
 	if !ok || !okLimits && process["rlimits"] != nil {
@@ -68,8 +92,8 @@ func (d *decider) ulimits() {
 	}
 	limits = slices.Clone(limits)
 	named := rlimitTypes(at(d.in.Config.Spec.Containerd.BaseRuntimeSpec, "process", "rlimits"))
-	for _, name := range slices.Sorted(maps.Keys(d.in.Config.Spec.Ulimits)) {
-		limit, err := d.ulimit(name, d.in.Config.Spec.Ulimits[name])
+	for _, name := range slices.Sorted(maps.Keys(all)) {
+		limit, err := d.ulimit(name, all[name])
 		if err != nil {
 			d.fail(invalid("Correct spec.ulimits."+name+".", "cannot use spec.ulimits %q: %w", name, err))
 			continue
@@ -79,7 +103,11 @@ func (d *decider) ulimits() {
 			d.note("spec.ulimits sets %s, which spec.containerd.baseRuntimeSpec sets too: the former has effect", name)
 		}
 		limits = append(slices.DeleteFunc(limits, func(l any) bool { return rlimitType(l) == kind }), limit)
-		d.because("ulimit "+name, fmt.Sprintf("%v:%v", limit["soft"], limit["hard"]), "spec.ulimits")
+		from := "spec.ulimits"
+		if name == memlock && pinned != "" {
+			from = pinned
+		}
+		d.because("ulimit "+name, fmt.Sprintf("%v:%v", limit["soft"], limit["hard"]), from)
 	}
 	slices.SortStableFunc(limits, func(a, b any) int { return cmp.Compare(rlimitType(a), rlimitType(b)) })
 	process = maps.Clone(process) // the user's part stays as it is

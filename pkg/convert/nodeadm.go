@@ -158,6 +158,9 @@ func (w *nodeadmWriter) pods() {
 	if c.Profile == "" && c.PrefixDelegation == nil && c.CustomNetworking == nil && c.SecurityGroupsForPods == nil && c.MaxENIs == nil {
 		return
 	}
+	if len(c.PodCIDRs) > 0 && !w.own {
+		w.l.say(Lost, "spec.cni.podCIDRs", "", "nodeadm configures no pod network", "write a file of /etc/cni/net.d in a script part")
+	}
 	if _, given := w.c.Spec.Kubelet.Config["maxPods"]; given {
 		w.l.say(Implied, "spec.cni", "", "spec.kubelet.config.maxPods counts", "")
 		return
@@ -188,7 +191,7 @@ func podsExpression(c api.CNI, ipv6 bool) (expression string, capped bool) {
 	on := func(b *bool) bool { return b != nil && *b }
 	cilium := c.Profile == api.CNICiliumENI
 	switch {
-	case c.Profile == api.CNICiliumOverlay, c.Profile == api.CNICalico, c.Profile == api.CNINone, ipv6 && !cilium:
+	case c.Profile == api.CNICiliumOverlay, c.Profile == api.CNICalico, c.Profile == api.CNIBridge, c.Profile == api.CNIPointToPoint, c.Profile == api.CNINone, ipv6 && !cilium:
 		return "110", true
 	}
 	enis := "default_enis"
@@ -355,7 +358,9 @@ func whyNotNodeadm(path string) (message, remedy string) {
 		{"spec.swap", "nodeadm makes no swap file", "make it in a script part"},
 		{"spec.staticPods", "nodeadm writes no static pods", "write them in a script part and set spec.kubelet.config.staticPodPath"},
 		{"spec.hooks", "nodeadm has no hooks", "run the program in a part of type text/x-shellscript"},
+		{"spec.accelerators", "nodeadm goes by what the image brings", ""},
 		{"spec.timeSync", "nodeadm does not configure the clock", "configure chrony in a script part"},
+		{"spec.readiness", "nodeadm takes no taint away", "register with the taint in spec.kubelet.config.registerWithTaints, and have a controller in the cluster take it away"},
 	} {
 		if within(path, r.prefix) {
 			return r.message, r.remedy

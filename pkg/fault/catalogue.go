@@ -49,6 +49,12 @@ const (
 	WrongIdentity     Code = "WrongIdentity"
 	NotRegistered     Code = "NodeNotRegistered"
 	NotReady          Code = "NodeNotReady"
+	PodNetwork        Code = "PodNetworkNotReady"
+	CSIDriverMissing  Code = "CSIDriverNotRegistered"
+	DevicesMissing    Code = "DevicesMissing"
+	ClusterDNS        Code = "ClusterDNSFailed"
+	RoleDenied        Code = "RoleNotAssumable"
+	TaintRefused      Code = "StartupTaintRefused"
 )
 
 // Entry documents one code.
@@ -108,6 +114,12 @@ func Catalogue() []Entry {
 		{WrongIdentity, "The API server knows this identity, but not as this node.", "Correct the access entry's type or the username template so that it gives system:node:<node name> in system:nodes."},
 		{NotRegistered, "kubelet is healthy, but the API server has no such node yet.", "Read the kubelet journal lines in the message."},
 		{NotReady, "The node is registered and not Ready; the message has the reason that kubelet gives.", "Usually the CNI: see that its DaemonSet runs on this node."},
+		{PodNetwork, "The node is Ready, and a pod on it would get no network.", "The message has what the CNI plugin said; see its DaemonSet's pod on this node."},
+		{CSIDriverMissing, "A CSI driver that spec.readiness names is not registered with kubelet.", "See the driver's pod on this node; its DaemonSet must tolerate the startup taint."},
+		{DevicesMissing, "kubelet has fewer devices for pods than spec.readiness asks for.", "See the device plugin's pod on this node and the driver's messages in dmesg."},
+		{ClusterDNS, "The cluster's DNS does not resolve a name that spec.readiness asks for.", "See that CoreDNS runs, that kube-proxy runs on this node, and that the name is complete."},
+		{RoleDenied, "The role of spec.readiness.roleArn cannot be assumed.", "Let the node role call sts:AssumeRole on it, and name the node role in its trust policy."},
+		{TaintRefused, "The API server does not let the agent take the startup taint off the node.", "Give spec.readiness.roleArn a role whose access entry has a group that may patch nodes; a node may not change its own taints."},
 		{Internal, "An error that eksnode does not expect: a bug.", "Report it with `eksnode status -o json`."},
 	}
 }

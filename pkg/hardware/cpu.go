@@ -12,18 +12,17 @@ const (
 	nodeDir = "sys/devices/system/node"
 )
 
-// cpu counts the CPUs that are online, as nodeadm does: those listed below the
-// NUMA nodes, or all that the kernel lists where there are no nodes with CPUs.
+// lookAtCPU counts the CPUs that are online, as nodeadm does: those listed below
+// the NUMA nodes, or all that the kernel lists where there are no nodes with CPUs.
 // Offline CPUs, such as those given to a Nitro enclave, never count; nodeadm
 // counts them on a machine without NUMA nodes.
-func cpu(root fs.FS, arch string) (CPU, []Problem) {
-	out := CPU{Architecture: arch}
+func lookAtCPU(root fs.FS, f *Facts) []Problem {
 	n, err := onlineCPUs(root)
 	if err != nil {
-		return out, []Problem{failed(probeCPU, err)}
+		return []Problem{failed(probeCPU, err)}
 	}
-	out.Online = n
-	return out, nil
+	f.CPU.Online = n
+	return nil
 }
 
 func onlineCPUs(root fs.FS) (int, error) {

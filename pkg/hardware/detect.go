@@ -11,7 +11,8 @@ import (
 	"unicode/utf8"
 )
 
-// Names of the probes, as Problem.Probe has them.
+// Names of the probes, as Problem.Probe has them. Those of the later groups are
+// beside their probes.
 const (
 	probeCPU    = "cpu"
 	probeMemory = "memory"
@@ -19,6 +20,47 @@ const (
 	probeOS     = "os"
 	probeDMI    = "dmi"
 )
+
+// probe is one look at the machine: it fills in its own part of the facts and
+// returns what it could not see. A probe may read the parts of those before it.
+type probe func(root fs.FS, f *Facts) []Problem
+
+// decisive are the probes that the decisions of a node need. Every boot pays for
+// them: nothing is added here that some decision does not read.
+func decisive() []probe {
+	return []probe{
+		lookAtCPU,
+		lookAtMemory,
+		lookAtPCI,
+		lookAtOS,
+		lookAtDMI,
+	}
+}
+
+// detailed are the probes that only Inspect makes, in the order in which their
+// problems are told. One line a probe.
+func detailed() []probe {
+	return []probe{
+		lookAtTopology,
+		lookAtProcessor,
+		lookAtAllowance,
+		lookAtNUMA,
+		lookAtHugePages,
+		lookAtSwap,
+		lookAtKernel,
+		lookAtModules,
+		lookAtClock,
+		lookAtSecurity,
+		lookAtTPM,
+		lookAtEnclaves,
+		lookAtFirmware,
+		lookAtContainer,
+		lookAtPlatform, // reads what those above found
+		lookAtNUMANodes,
+		lookAtNVMe,
+		lookAtLinks,
+	}
+}
 
 // maxFileSize bounds what is read of one file. The kernel's attributes are at
 // most a page; only a broken os-release could be longer.
@@ -29,20 +71,37 @@ const maxFileSize = 64 << 10
 // opens nothing for writing and never fails: what a probe could not see is in
 // Problems, and costs the other probes nothing. Equal trees give equal Facts.
 //
+// It sees what the decisions of a node need and no more, because every boot waits
+// for it; Inspect sees everything.
+//
 // root should follow symbolic links, as os.DirFS does, because sysfs is made of
 // them; if it also implements fs.ReadLinkFS, bound drivers can be told.
 func Detect(root fs.FS, arch string) Facts {
-	var f Facts
-	var problems [5][]Problem
-	f.CPU, problems[0] = cpu(root, arch)
-	f.Memory, problems[1] = memory(root)
-	f.PCI, problems[2] = pci(root)
-	f.OS, problems[3] = operatingSystem(root)
-	f.DMI, problems[4] = dmi(root)
-	for _, p := range problems {
-		f.Problems = append(f.Problems, p...)
-	}
+	f := Facts{CPU: CPU{Architecture: arch}}
+	f.look(root, decisive())
 	return f
+}
+
+// Inspect is Detect and all the other probes: what a person asks for, and what the
+// daemon may look at once. Its facts are those of Detect with more fields set, and
+// its first problems those of Detect.
+func Inspect(root fs.FS, arch string) Facts {
+	f := Facts{CPU: CPU{Architecture: arch}}
+	f.look(root, decisive())
+	f.look(root, detailed())
+	return f
+}
+
+func lookAtPCI(root fs.FS, f *Facts) (problems []Problem) {
+	f.PCI, problems = pci(root)
+	return problems
+}
+
+// look makes the probes in their order.
+func (f *Facts) look(root fs.FS, probes []probe) {
+	for _, p := range probes {
+		f.Problems = append(f.Problems, p(root, f)...)
+	}
 }
 
 // failed returns the problem of a probe that did not get what it looked for.

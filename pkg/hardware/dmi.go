@@ -9,6 +9,11 @@ import (
 // dmiDir is where /sys/class/dmi/id points to.
 const dmiDir = "sys/devices/virtual/dmi/id"
 
+func lookAtDMI(root fs.FS, f *Facts) (problems []Problem) {
+	f.DMI, problems = dmi(root)
+	return problems
+}
+
 // dmi reads the firmware's strings. On EC2 they are Amazon EC2, the instance
 // type and the instance id. The kernel makes no file for a string that the
 // firmware left out, so a missing one is no problem; no folder at all, or a

@@ -3,6 +3,7 @@ package hardware
 import (
 	"fmt"
 	"io/fs"
+	"maps"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -41,23 +42,42 @@ func machines(t *testing.T) []string {
 }
 
 func parseTree(text string) (fstest.MapFS, error) {
-	tree := fstest.MapFS{}
+	parts, own := fstest.MapFS{}, fstest.MapFS{}
 	for line := range strings.Lines(text) {
 		line = strings.TrimSuffix(line, "\n")
 		if line == "" || line[0] == '#' {
+			continue
+		}
+		if name, ok := strings.CutPrefix(line, "i "); ok {
+			text, err := os.ReadFile(filepath.Join("testdata", "parts", name+".txt"))
+			if err != nil {
+				return nil, err
+			}
+			part, err := parseTree(string(text))
+			if err != nil {
+				return nil, err
+			}
+			maps.Copy(parts, part)
 			continue
 		}
 		for _, l := range expand(line) {
 			kind, rest, _ := strings.Cut(l, " ")
 			path, value, _ := strings.Cut(rest, " ")
 			entry, err := treeEntry(kind, value)
-			if err != nil || !strings.HasPrefix(path, "/") || tree[path[1:]] != nil {
+			if err != nil || !strings.HasPrefix(path, "/") || own[path[1:]] != nil {
 				return nil, fmt.Errorf("cannot read line %q: %v", l, err)
 			}
-			tree[path[1:]] = entry
+			own[path[1:]] = entry
 		}
 	}
-	return tree, nil
+	for name, entry := range own {
+		if entry.Mode == 0 { // taken out of a part
+			delete(parts, name)
+			continue
+		}
+		parts[name] = entry
+	}
+	return parts, nil
 }
 
 func treeEntry(kind, value string) (*fstest.MapFile, error) {
@@ -67,6 +87,8 @@ func treeEntry(kind, value string) (*fstest.MapFile, error) {
 		return &fstest.MapFile{Data: []byte(content), Mode: 0o444}, err
 	case "l":
 		return &fstest.MapFile{Data: []byte(value), Mode: fs.ModeSymlink | 0o777}, nil
+	case "x":
+		return &fstest.MapFile{}, nil
 	case "d":
 		return &fstest.MapFile{Mode: fs.ModeDir | 0o755}, nil
 	}
@@ -75,7 +97,8 @@ func treeEntry(kind, value string) (*fstest.MapFile, error) {
 
 var braces = regexp.MustCompile(`\{(\d+)\.\.(\d+)\}`)
 
-// expand writes {1..3} out; equal braces in one line count together.
+// expand writes {1..3} out; equal braces in one line count together, and with an
+// offset behind them, {1..3+8}, ahead or behind of them.
 func expand(line string) []string {
 	m := braces.FindStringSubmatch(line)
 	if m == nil {
@@ -83,9 +106,15 @@ func expand(line string) []string {
 	}
 	first, _ := strconv.Atoi(m[1])
 	last, _ := strconv.Atoi(m[2])
+	shifted := regexp.MustCompile(`\{` + m[1] + `\.\.` + m[2] + `([+-]\d+)\}`)
 	var out []string
 	for n := first; n <= last; n++ {
-		out = append(out, expand(strings.ReplaceAll(line, m[0], strconv.Itoa(n)))...)
+		l := strings.ReplaceAll(line, m[0], strconv.Itoa(n))
+		l = shifted.ReplaceAllStringFunc(l, func(s string) string {
+			offset, _ := strconv.Atoi(shifted.FindStringSubmatch(s)[1])
+			return strconv.Itoa(n + offset)
+		})
+		out = append(out, expand(l)...)
 	}
 	return out
 }

@@ -15,6 +15,11 @@ const (
 	meminfo   = "proc/meminfo"
 )
 
+func lookAtMemory(root fs.FS, f *Facts) (problems []Problem) {
+	f.Memory, problems = memory(root)
+	return problems
+}
+
 // memory adds up the memory blocks that are online, as nodeadm does. Where the
 // kernel has none (no memory hotplug: some virtual machine monitors) it takes
 // MemTotal of /proc/meminfo, and says so.

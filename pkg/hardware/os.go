@@ -17,6 +17,11 @@ const (
 	cgroupControllers = cgroupDir + "/cgroup.controllers"
 )
 
+func lookAtOS(root fs.FS, f *Facts) (problems []Problem) {
+	f.OS, problems = operatingSystem(root)
+	return problems
+}
+
 // operatingSystem reads what the system says about itself. Its three sources
 // are independent: one that fails leaves the others.
 func operatingSystem(root fs.FS) (OS, []Problem) {

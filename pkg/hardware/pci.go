@@ -80,7 +80,58 @@ func pciDevice(root fs.FS, address string) (PCIDevice, error) {
 		return d, err
 	}
 	d.Driver = driver
+	if gpuVendor(d) == "nvidia" {
+		d.Subsystem = pciSubsystem(root, dir)
+	}
 	return d, nil
+}
+
+// pciSubsystem returns the subsystem's vendor and device; empty where they cannot
+// be read, since a card without them is driven all the same.
+func pciSubsystem(root fs.FS, dir string) string {
+	var ids [2]string
+	for i, name := range []string{"subsystem_vendor", "subsystem_device"} {
+		text, err := read(root, path.Join(dir, name))
+		if err != nil {
+			return ""
+		}
+		if ids[i], err = pciNumber(text, 4); err != nil {
+			return ""
+		}
+	}
+	return ids[0] + ":" + ids[1]
+}
+
+// lookAtNUMANodes tells where each PCI function is.
+func lookAtNUMANodes(root fs.FS, f *Facts) []Problem {
+	var problems []Problem
+	for i := range f.PCI {
+		node, err := nearestNode(root, path.Join(pciDir, f.PCI[i].Address))
+		if err != nil {
+			problems = append(problems, failed(probePCI, err))
+		}
+		f.PCI[i].NUMANode = node
+	}
+	return problems
+}
+
+// nearestNode reads the NUMA node of a device. It is nil for -1, which the kernel has
+// for a device whose firmware names none, and without the file, which a kernel
+// without NUMA does not make.
+func nearestNode(root fs.FS, dir string) (*int, error) {
+	name := path.Join(dir, "numa_node")
+	text, err := read(root, name)
+	if errors.Is(err, fs.ErrNotExist) || text == "-1" {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, err
+	}
+	n, err := cpuNumber(text)
+	if err != nil || text == "" {
+		return nil, fmt.Errorf("cannot parse /%s: %s is no number of a NUMA node", name, quote(text))
+	}
+	return &n, nil
 }
 
 // pciNumber reads 0x and an exact number of hexadecimal digits.

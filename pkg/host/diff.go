@@ -21,6 +21,8 @@ const (
 	Restore Verb = "restore"
 	// Run runs a program.
 	Run Verb = "run"
+	// Clear deletes a file that is not the agent's; see Absent.
+	Clear Verb = "clear"
 )
 
 // Impact is how much a step disturbs what runs on the machine.
@@ -214,6 +216,9 @@ func (d *differ) thing(e Entry) {
 	verb := Update
 	if have == nil {
 		verb = Create
+	}
+	if _, ok := e.Resource.(Absent); ok {
+		verb = Clear
 	}
 	d.owe(id, nil)
 	d.steps = append(d.steps, Step{Verb: verb, ID: id, Owner: e.Owner, Want: e.Resource, Have: have, Why: why(have, e.Resource)})

@@ -29,13 +29,14 @@ const (
 	KindHugePages Kind = "hugepages"
 	KindSwapFile  Kind = "swapfile"
 	KindCommand   Kind = "command"
+	KindAbsent    Kind = "absent"
 )
 
 // Kinds returns all kinds.
 func Kinds() []Kind {
 	return []Kind{
 		KindFile, KindDir, KindLink, KindService, KindSysctl, KindImage,
-		KindModule, KindHugePages, KindSwapFile, KindCommand,
+		KindModule, KindHugePages, KindSwapFile, KindCommand, KindAbsent,
 	}
 }
 
@@ -195,6 +196,9 @@ func observable(r Resource) Resource {
 		return r
 	case Command:
 		return ran{r.Name, r.Digest}
+	case Absent:
+		r.Because = ""
+		return r
 	}
 	return r
 }
@@ -224,6 +228,8 @@ func Blank(id ID) (Resource, error) {
 		return SwapFile{Path: id.Name}, nil
 	case KindCommand:
 		return Command{Name: id.Name}, nil
+	case KindAbsent:
+		return Absent{Path: id.Name}, nil
 	}
 	return nil, fmt.Errorf("cannot look at %s: this version knows no resources of kind %q", id, id.Kind)
 }
@@ -280,6 +286,8 @@ func (s *Stored) UnmarshalJSON(b []byte) error {
 		s.Resource, err = decode[SwapFile](j.Spec)
 	case KindCommand:
 		s.Resource, err = decode[Command](j.Spec)
+	case KindAbsent:
+		s.Resource, err = decode[Absent](j.Spec)
 	default:
 		err = fmt.Errorf("cannot decode resource: this version knows no kind %q", j.Kind)
 	}

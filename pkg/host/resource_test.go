@@ -14,7 +14,7 @@ func TestStoredResourcesSurviveJSON(t *testing.T) {
 		host.Service{Name: "k.service", Running: true, Current: true, Reads: []host.ID{{Kind: host.KindFile, Name: "/a:b"}}},
 		host.Sysctl{Key: "vm.x", Value: "1", AtLeast: true}, host.Image{Ref: "pause:1", Pinned: true, Archive: "/x", Source: "r/p:1"},
 		host.Module{Name: "br_netfilter"}, host.HugePages{SizeKiB: 2048, NUMANode: -1, Count: 3}, host.HugePages{SizeKiB: 1 << 20, Count: 1},
-		host.SwapFile{Path: "/a b", Bytes: 1 << 40, Active: true},
+		host.SwapFile{Path: "/a b", Bytes: 1 << 40, Active: true}, host.Absent{Path: "/x", Digest: "0a", Because: "old"},
 	} {
 		b, err := json.Marshal(host.Stored{Resource: r})
 		if err != nil {

@@ -34,6 +34,9 @@ func sysctlSatisfies(have string, want Sysctl) bool {
 // why says in one phrase how what is there differs from what is wanted,
 // without revealing content.
 func why(have, want Resource) string {
+	if w, ok := want.(Absent); ok {
+		return w.Because
+	}
 	if have == nil {
 		return "absent"
 	}

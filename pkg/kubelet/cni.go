@@ -2,6 +2,7 @@ package kubelet
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 
 	"github.com/eksnode/eksnode/pkg/api"
@@ -51,8 +52,11 @@ func (d *decider) profilePods() {
 	case api.CNICiliumOverlay, api.CNICalico, api.CNINone:
 		b = bound{from: "pods have no addresses of the VPC (profile " + string(c.Profile) + ")"}
 		d.withoutEffect(c)
+	case api.CNIBridge, api.CNIPointToPoint:
+		b = rangeBound(c.PodCIDRs)
+		d.withoutEffect(c)
 	default:
-		d.fail(fault.New(fault.ConfigInvalid, "Set spec.cni.profile to one of vpc-cni, cilium-eni, cilium-overlay, calico and none.",
+		d.fail(fault.New(fault.ConfigInvalid, "Set spec.cni.profile to one of vpc-cni, cilium-eni, cilium-overlay, calico, bridge, ptp and none.",
 			fmt.Errorf("cannot decide the number of pods: there is no CNI profile %q", c.Profile)))
 		return
 	}
@@ -224,6 +228,21 @@ func (d *decider) shape() instancetype.Shape {
 		s.VCPUs = online
 	}
 	return s
+}
+
+// rangeBound is the bound of pods with addresses of the node's own IPv4 range, of which
+// the network's, the node's and the broadcast address are none of theirs. Pods on the
+// host's network need none. An IPv6 range has addresses for all pods.
+func rangeBound(cidrs []string) bound {
+	for _, cidr := range cidrs {
+		p, err := netip.ParsePrefix(cidr)
+		if err != nil || !p.Addr().Is4() || p.Bits() > 30 {
+			continue // that there is none to use is the network's to say
+		}
+		n := 1<<(32-p.Bits()) - 3
+		return bound{pods: n + hostPods, from: fmt.Sprintf("%d addresses of %s + %d", n, cidr, hostPods)}
+	}
+	return bound{from: "pods have addresses of the node's own range"}
 }
 
 // withoutEffect tells of settings that mean nothing to a plugin without addresses of

@@ -81,6 +81,9 @@ func Desired(in node.Input) ([]host.Resource, error) {
 	if !in.Present.KubeletUnit {
 		out = append(out, host.File{Path: path.Join(l.UnitDir, l.KubeletUnit), Content: unit(in), Mode: 0o644})
 	}
+	for _, stale := range s.Stale {
+		out = append(out, stale)
+	}
 	// kubelet watches its manifests: they are there before it starts, and one that
 	// changes is no reason to start it again.
 	return append(append(out, manifests(s)...), service(in, out)), nil

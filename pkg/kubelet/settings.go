@@ -8,6 +8,7 @@ import (
 
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/fault"
+	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 )
 
@@ -58,6 +59,9 @@ type Settings struct {
 	// StaticPods are the manifests, and StaticPodDir where they go.
 	StaticPods   []StaticPod `json:"staticPods,omitempty"`
 	StaticPodDir string      `json:"staticPodDir,omitempty"`
+	// Stale is what an earlier kubelet has written down, and this one would not start
+	// with.
+	Stale []host.Absent `json:"stale,omitempty"`
 	// Flags is kubelet's command line in its final order.
 	Flags []string `json:"flags"`
 	// DropInByEnvironment is set for a kubelet that reads its drop-in folder
@@ -93,6 +97,7 @@ func Decide(in node.Input) (Settings, error) {
 	d.toggles()
 	d.labels()
 	d.flags()
+	d.managers()
 	if len(d.errs) > 0 {
 		return Settings{}, errors.Join(d.errs...)
 	}

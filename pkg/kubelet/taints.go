@@ -22,14 +22,15 @@ type taint struct{ key, value, effect, from string }
 func (t taint) String() string { return t.key + "=" + t.value + ":" + t.effect }
 
 // taints unites spec.taints with what kubelet's own configuration and its flag say,
-// by key and effect, in one list of the drop-in. Without spec.taints nothing is
-// touched: then the flag hides the configuration, as kubelet has it.
+// by key and effect, in one list of the drop-in, and adds the startup taint where
+// spec.readiness asks for one. Without either nothing is touched: then the flag hides
+// the configuration, as kubelet has it.
 //
 // A taint whose value refers to what the machine does not have stays, with an empty
 // value: key and effect are what keeps pods off. kubelet sets taints when it
 // registers the node and never after.
 func (d *decider) taints() {
-	if len(d.in.Config.Spec.Taints) == 0 {
+	if len(d.in.Config.Spec.Taints) == 0 && !d.in.Config.Spec.Readiness.Asked() {
 		return
 	}
 	flags := occurrences(d.userWords(), taintsFlag)
@@ -38,9 +39,10 @@ func (d *decider) taints() {
 		all = append(all, d.flagTaints(g.value)...)
 	}
 	all = append(all, d.specTaints()...)
+	all = append(all, d.startupTaint()...)
 	if len(flags) > 0 {
 		d.user = without(d.userWords(), flags)
-		d.note("--%s is taken out of spec.kubelet.flags: its taints stand with those of spec.taints in %s", taintsFlag, taintsField)
+		d.note("--%s is taken out of spec.kubelet.flags: its taints stand with those of %s in %s", taintsFlag, d.taintSources(), taintsField)
 	}
 	d.setTaints(d.united(all))
 }
@@ -105,6 +107,33 @@ func (d *decider) specTaints() []taint {
 		out = append(out, made)
 	}
 	return out
+}
+
+// taintSources names where the agent's own taints come from.
+func (d *decider) taintSources() string {
+	switch spec := d.in.Config.Spec; {
+	case !spec.Readiness.Asked():
+		return "spec.taints"
+	case len(spec.Taints) == 0:
+		return "spec.readiness"
+	}
+	return "spec.taints and spec.readiness"
+}
+
+// startupTaint is the one that the agent takes away when the node is ready for pods.
+// The cluster knows it by key and effect; so nobody else may mean another by it.
+func (d *decider) startupTaint() []taint {
+	const from = "spec.readiness.taint"
+	if !d.in.Config.Spec.Readiness.Asked() {
+		return nil
+	}
+	s := d.in.Config.Spec.Readiness.StartupTaint()
+	t := taint{s.Key, s.Value, s.Effect, from}
+	if err := t.check(from); err != nil {
+		d.fail(fmt.Errorf("cannot set the startup taint: %w", err))
+		return nil
+	}
+	return []taint{t}
 }
 
 // configTaints are those of the user's part of the configuration.

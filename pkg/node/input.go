@@ -108,9 +108,15 @@ type Present struct {
 	SetupLocalDisks bool `json:"setupLocalDisks,omitempty"`
 	// Iptables is the path of the iptables program; empty when there is none.
 	Iptables string `json:"iptables,omitempty"`
+	// Network is what has a say in the machine's network.
+	Network Network `json:"network,omitzero"`
 	// Programs says of the programs that the configuration names by their path
 	// whether they are installed. One that is not in it has not been looked for.
 	Programs map[string]bool `json:"programs,omitempty"`
+	// Accelerators is what there is of them beside the PCI bus.
+	Accelerators Accelerators `json:"accelerators,omitzero"`
+	// Managers is what an earlier kubelet has written down of its managers' work.
+	Managers Managers `json:"managers,omitzero"`
 }
 
 // Problem is a fact that could not be had.

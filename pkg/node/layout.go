@@ -75,9 +75,34 @@ type Layout struct {
 	ResolvedDropIn     string `json:"resolvedDropIn"`
 	ResolvedUnit       string `json:"resolvedUnit"`
 	ManagerEnvironment string `json:"managerEnvironment"`
+	// NvidiaCTK is NVIDIA's own generator of CDI specifications. CDIDir is where
+	// specifications last, CDIRunDir where they are gone at the next boot; the latter
+	// comes before the former. NvidiaDriverChoice is where the decision about NVIDIA's
+	// kernel module is written for the image's own step that loads it.
+	NvidiaCTK          string `json:"nvidiaCTK"`
+	CDIDir             string `json:"cdiDir"`
+	CDIRunDir          string `json:"cdiRunDir"`
+	NvidiaDriverChoice string `json:"nvidiaDriverChoice"`
+	// CPUManagerState and MemoryManagerState are what kubelet writes down of the CPUs
+	// and memory that it has given to containers.
+	CPUManagerState    string `json:"cpuManagerState"`
+	MemoryManagerState string `json:"memoryManagerState"`
 	// SetupLocalDisks is the program of EKS images that joins and mounts the disks
 	// of the instance.
 	SetupLocalDisks string `json:"setupLocalDisks"`
+
+	// Network: files that last, and the units that read them.
+	NetworkdUnit         string `json:"networkdUnit"`
+	NetworkdDropIn       string `json:"networkdDropIn"`
+	PodLinks             string `json:"podLinks"`        // systemd.network(5) file of the links of pods
+	MACPolicyDropIn      string `json:"macPolicyDropIn"` // for systemd's default systemd.link(5) file
+	UdevRulesDir         string `json:"udevRulesDir"`
+	NetworkManagerUnit   string `json:"networkManagerUnit"`
+	NetworkManagerDropIn string `json:"networkManagerDropIn"`
+	NetworkSysctl        string `json:"networkSysctl"`
+	NetworkModules       string `json:"networkModules"`
+	BPFUnit              string `json:"bpfUnit"`   // mounts the BPF file system
+	CNIConfig            string `json:"cniConfig"` // the agent's own pod network
 
 	// NetworkDir is where systemd-networkd finds files that last until the next
 	// boot, ENIRecordDir where it is written down who looks after each ENI.
@@ -147,7 +172,25 @@ func AL2023() Layout {
 		ResolvedDropIn:     "/run/systemd/resolved.conf.d/40-eks.conf",
 		ResolvedUnit:       "systemd-resolved.service",
 		ManagerEnvironment: "/etc/systemd/system.conf.d/environment.conf",
+		NvidiaCTK:          "/usr/bin/nvidia-ctk",
+		CDIDir:             "/etc/cdi",
+		CDIRunDir:          "/var/run/cdi",
+		NvidiaDriverChoice: "/etc/eksnode/nvidia-driver.json",
+		CPUManagerState:    "/var/lib/kubelet/cpu_manager_state",
+		MemoryManagerState: "/var/lib/kubelet/memory_manager_state",
 		SetupLocalDisks:    "/usr/bin/setup-local-disks",
+
+		NetworkdUnit:         "systemd-networkd.service",
+		NetworkdDropIn:       "/etc/systemd/networkd.conf.d/80-eksnode.conf",
+		PodLinks:             "/etc/systemd/network/60-eksnode-pods.network",
+		MACPolicyDropIn:      "/etc/systemd/network/99-default.link.d/90-eksnode.conf",
+		UdevRulesDir:         "/etc/udev/rules.d",
+		NetworkManagerUnit:   "NetworkManager.service",
+		NetworkManagerDropIn: "/etc/NetworkManager/conf.d/90-eksnode.conf",
+		NetworkSysctl:        "/etc/sysctl.d/99-eksnode-network.conf",
+		NetworkModules:       "/etc/modules-load.d/eksnode-network.conf",
+		BPFUnit:              "eksnode-bpf.service",
+		CNIConfig:            "/etc/cni/net.d/10-eksnode.conflist",
 
 		NetworkDir:   "/run/systemd/network",
 		ENIRecordDir: "/etc/eks/nodeadm/udev-net-manager",

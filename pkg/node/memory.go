@@ -94,6 +94,9 @@ func (in Input) HugePagesReads() []host.ID {
 	for _, p := range pools {
 		ids = append(ids, p.ID())
 	}
+	if p, _ := in.EFAHugePages(); p != nil {
+		ids = append(ids, p.ID())
+	}
 	return ids
 }
 

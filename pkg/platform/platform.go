@@ -36,6 +36,9 @@ type Platform struct {
 	Host func(ctx context.Context) (h host.Host, close func() error, err error)
 	// Checks say what must hold for the node to be done, given its input.
 	Checks func(in node.Input) []health.Check
+	// Readiness says what keeps pods off a node that is Ready, and what must hold for
+	// that to end; nil where the input asks for nothing. It may be nil itself.
+	Readiness func(in node.Input) (*Readiness, error)
 	// Publish tells the cluster about a node that is Ready what kubelet does not say
 	// or says only when it registers: annotations, and labels that have changed since.
 	// Doing it again does nothing. An error does not make the node a failed one.

@@ -39,6 +39,7 @@ const bridgeNetfilter = "/proc/sys/net/bridge/bridge-nf-call-iptables"
 func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present, error) {
 	p := presence{root: root, owned: map[string]bool{}}
 	for _, o := range owned {
+		p.ownsBridge = p.ownsBridge || o.ID == host.Module{Name: "br_netfilter"}.ID()
 		if o.ID.Kind == host.KindFile || o.ID.Kind == host.KindLink {
 			p.owned[o.ID.Name] = true
 		}
@@ -61,6 +62,7 @@ func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present,
 			present.Iptables = name
 		}
 	}
+	present.Network = p.network(l)
 	return present, errors.Join(p.errs...)
 }
 
@@ -68,7 +70,9 @@ func Present(root rootfs.Root, l node.Layout, owned []host.Owned) (node.Present,
 type presence struct {
 	root  rootfs.Root
 	owned map[string]bool
-	errs  []error
+	// ownsBridge: the agent has loaded br_netfilter.
+	ownsBridge bool
+	errs       []error
 }
 
 // file returns what name leads to when that is a regular file of someone

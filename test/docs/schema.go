@@ -56,6 +56,9 @@ func refinements() map[string]refinement {
 		"spec.swap.size":                                 {pattern: quantityForm},
 		"spec.swap.path":                                 {pattern: absoluteForm},
 		"spec.hooks[].timeout":                           {pattern: durationForm},
+		"spec.readiness.taint.effect":                    {enum: []string{"NoSchedule", "PreferNoSchedule", "NoExecute"}},
+		"spec.readiness.timeout":                         {pattern: durationForm},
+		"spec.readiness.roleArn":                         {pattern: `^arn:`},
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"testing"
 
+	"github.com/eksnode/eksnode/pkg/accelerator"
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/cni"
 	"github.com/eksnode/eksnode/pkg/containerd"
@@ -18,7 +19,7 @@ import (
 
 // components are those of an EC2 node, in the order in which they are asked.
 func components() []node.Component {
-	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
+	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), accelerator.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
 }
 
 func desired(t testing.TB, in node.Input) host.State {

@@ -47,6 +47,9 @@ func (l *Lab) addOns(ctx context.Context) error {
 			return err
 		}
 	}
+	if l.options.NoPodNetwork {
+		return nil
+	}
 	manifest := strings.ReplaceAll(cniManifest, "IMAGE", l.Image(CNIImage))
 	// The API server is ready before its priority classes are there.
 	err := Wait(ctx, "the network's DaemonSet is applied", func(ctx context.Context) error { return l.Apply(ctx, manifest) })

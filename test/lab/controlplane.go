@@ -103,9 +103,9 @@ current-context: lab
 `, server, b64(ca), b64(user.CertPEM), b64(user.KeyPEM))
 }
 
-// writeAuthenticatorConfig writes the config file that holds the access entry of the node role.
+// writeAuthenticatorConfig writes the config file that holds the access entries of the node role and of [ReadinessRole].
 func (l *Lab) writeAuthenticatorConfig(file, state string) error {
-	user := "system:node:{{EC2PrivateDNSName}}"
+	account, user := l.Cloud.Config().AccountID, "system:node:{{EC2PrivateDNSName}}"
 	if l.options.NodeNaming == InstanceID {
 		user = "system:node:{{SessionName}}"
 	}
@@ -119,7 +119,10 @@ server:
   - rolearn: arn:aws:iam::%s:role/%s
     username: %q
     groups: [system:bootstrappers, system:nodes]
-`, l.Cluster.Name, state, l.Cloud.Config().AccountID, NodeRole, user)
+  - rolearn: arn:aws:iam::%s:role/%s
+    username: "arn:aws:sts::%s:assumed-role/%s/{{SessionName}}"
+    groups: [%s]
+`, l.Cluster.Name, state, account, NodeRole, user, account, ReadinessRole, account, ReadinessRole, ReadinessRole)
 	return os.WriteFile(file, []byte(config), 0o644)
 }
 

@@ -212,6 +212,11 @@ func (i *Instance) provision(ctx context.Context, layers []string) error {
 	if err := l.vpc.routePods(ctx, podCIDR(10+i.number), instanceIP(i.number, 0)); err != nil {
 		return err
 	}
+	if l.options.IPv6 {
+		if err := l.vpc.routePods(ctx, podCIDRv6(10+i.number), instanceIPv6(i.number, 0)); err != nil {
+			return err
+		}
+	}
 	group, err := cgroup.Create(machine.Prefix + l.ID + "/" + i.Name)
 	if err != nil {
 		return err
@@ -224,6 +229,18 @@ func (i *Instance) provision(ctx context.Context, layers []string) error {
 	i.box, err = box.New(box.Spec{Name: machine.Prefix + l.ID + "-" + i.Name, Dir: i.Dir(), Layers: layers, Netns: i.netns, Cgroup: group,
 		Hostname: strings.Fields(desc.LocalHostname)[0], Files: files})
 	return err
+}
+
+// PodRanges are the ranges of pod addresses that the VPC routes to the next instance to be launched: IPv4, and IPv6 in
+// a lab that has it.
+func (l *Lab) PodRanges() []string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	ranges := []string{podCIDR(10 + l.launched + 1)}
+	if l.options.IPv6 {
+		ranges = append(ranges, podCIDRv6(10+l.launched+1))
+	}
+	return ranges
 }
 
 // nicOf is how ENI k of the instance is plugged. EC2's first interface is ens5 on Nitro.

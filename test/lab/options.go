@@ -31,6 +31,8 @@ type Options struct {
 	NodeNaming NodeNaming
 	// IPv6 gives every instance an IPv6 address too.
 	IPv6 bool
+	// NoPodNetwork leaves out the DaemonSet that gives nodes their pod network, as in a cluster that brings none.
+	NoPodNetwork bool
 	// NoControlPlane leaves out etcd, Kubernetes and the authenticator: for tests of a single box.
 	NoControlPlane bool
 	// Progress receives a line for every step, with the time since the start; os.Stderr when nil.

@@ -40,6 +40,9 @@ func instanceIPv6(n, k int) string { return fmt.Sprintf("2001:db8:1:1::%x:%x", 1
 // podCIDR is the pod range of the instance whose primary address ends in lastByte; the image aws-node computes the same.
 func podCIDR(lastByte int) string { return fmt.Sprintf("10.0.%d.0/24", 54+lastByte) }
 
+// podCIDRv6 is the IPv6 one; both are routed to the instance.
+func podCIDRv6(lastByte int) string { return fmt.Sprintf("2001:db8:1:%x::/64", 0x100+lastByte) }
+
 // vpc is the network namespace of the lab's VPC and what runs in it.
 type vpc struct {
 	netns string

@@ -159,7 +159,7 @@ func (m *Memory) Host() host.Host {
 	return host.Host{
 		host.KindFile: d, host.KindDir: d, host.KindLink: d,
 		host.KindService: d, host.KindSysctl: d, host.KindImage: d,
-		host.KindModule: d, host.KindHugePages: d, host.KindSwapFile: d, host.KindCommand: d,
+		host.KindModule: d, host.KindHugePages: d, host.KindSwapFile: d, host.KindCommand: d, host.KindAbsent: d,
 	}
 }
 
@@ -194,6 +194,9 @@ type driver struct{ m *Memory }
 func (d *driver) Observe(_ context.Context, want host.Resource) (host.Resource, error) {
 	d.m.mu.Lock()
 	defer d.m.mu.Unlock()
+	if want, ok := want.(host.Absent); ok {
+		return d.absent(want), nil
+	}
 	r, ok := d.m.things[want.ID()]
 	if !ok {
 		return nil, nil
@@ -227,6 +230,17 @@ func (d *driver) Apply(_ context.Context, want host.Resource) error {
 		return d.apply(want)
 	case host.Command:
 		return d.run(want)
+	case host.Absent:
+		if d.absent(want) != nil || want.Digest == "" {
+			return nil
+		}
+		if err := d.m.write(id, "clear"); err != nil {
+			return err
+		}
+		delete(d.m.things, host.File{Path: want.Path}.ID())
+		d.m.clock++
+		d.m.written[id] = d.m.clock
+		return nil
 	}
 	if err := d.m.write(id, "apply"); err != nil {
 		return err
@@ -249,6 +263,17 @@ func kept(want host.Resource) host.Resource {
 		r.Archive, r.Source, r.Snapshotter = "", "", ""
 		return r
 	}
+	return want
+}
+
+// absent returns the wish when the file is not there with that content; nil while it
+// is, and when nothing is asked for.
+func (d *driver) absent(want host.Absent) host.Resource {
+	f, ok := d.m.things[host.File{Path: want.Path}.ID()].(host.File)
+	if want.Digest == "" || ok && host.ContentDigest(f.Content) == want.Digest {
+		return nil
+	}
+	want.Because = ""
 	return want
 }
 

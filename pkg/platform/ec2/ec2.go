@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"strings"
 
+	"github.com/eksnode/eksnode/pkg/accelerator"
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/aws/awsconfig"
 	"github.com/eksnode/eksnode/pkg/aws/ec2"
@@ -56,13 +57,14 @@ func New(o Options) (platform.Platform, error) {
 		Components:     components(),
 		Host:           p.host,
 		Checks:         p.checks,
+		Readiness:      p.readiness,
 		Publish:        p.publish,
 	}, nil
 }
 
 // components are those of an instance, in the order in which they are asked.
 func components() []node.Component {
-	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
+	return []node.Component{hook.Component(), tuning.Component(), cni.Component(), accelerator.Component(), containerd.Component(), credential.Component(), kubelet.Component()}
 }
 
 // layout is that of Amazon Linux 2023. nodeadm's variable names an image

@@ -2,8 +2,10 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -12,6 +14,7 @@ import (
 	"github.com/eksnode/eksnode/internal/retry"
 	"github.com/eksnode/eksnode/pkg/aws/imds"
 	"github.com/eksnode/eksnode/pkg/cni"
+	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/system/file"
@@ -28,7 +31,17 @@ type ENIs struct {
 	files  *file.Driver
 	links  links
 	log    *slog.Logger
+	// patience is how long metadata may take to tell of an interface that has just
+	// been attached; attachBound when zero.
+	patience time.Duration
 }
+
+// attachBound is how long instance metadata may be late about an interface that has
+// just been attached, asked for every attachPause (amazon-ec2-net-utils waits as long).
+const (
+	attachBound = 6 * time.Second
+	attachPause = 100 * time.Millisecond
+)
 
 // links is what is asked of the kernel about network interfaces.
 type links interface {
@@ -63,7 +76,7 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	if manager != cni.ManagerNetworkd {
 		return manager, nil
 	}
-	eni, err := e.describe(ctx, link, id.MAC)
+	eni, err := e.describe(ctx, link, id)
 	if err != nil {
 		return "", err
 	}
@@ -102,36 +115,103 @@ func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manage
 	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
 }
 
-// describe asks the kernel and instance metadata about an ENI.
-func (e *ENIs) describe(ctx context.Context, link, primary string) (cni.ENI, error) {
+// describe asks the kernel and instance metadata about an ENI. Of one that has just been
+// attached metadata says at first that its device number is 0, which is the primary
+// one's, and has no addresses of it, and on an instance with several cards none; so that
+// is believed only when it stays.
+func (e *ENIs) describe(ctx context.Context, link string, id imds.Identity) (cni.ENI, error) {
+	within := e.patience
+	if within == 0 {
+		within = attachBound
+	}
+	var eni cni.ENI
+	var fatal error
+	shape, _ := instancetype.ShapeOf(id.InstanceType)
+	late := errors.New("instance metadata does not know it whole")
+	err := retry.Do(ctx, retry.Policy{
+		Within: within, Base: attachPause, Max: attachPause, LogEvery: 2 * time.Second,
+		Log: func(n retry.Note) {
+			e.log.Info("waiting for the description of a network interface", "link", link, "why", n.Err)
+		},
+	}, func(context.Context) error { // each look has its own bound, and is not cut off by this one
+		var card bool
+		if eni, card, fatal = e.look(ctx, link, id.MAC); fatal != nil || eni.Primary {
+			return nil
+		}
+		if eni.WithoutAddresses || eni.NetworkCard == 0 && eni.DeviceIndex == 0 || !card && shape.NetworkCards > 1 {
+			return late
+		}
+		return nil
+	})
+	switch {
+	case fatal != nil:
+		return cni.ENI{}, fatal
+	case err == nil:
+		return eni, nil
+	case ctx.Err() != nil, eni.Link == "": // stopped, or stopped before the first look
+		return cni.ENI{}, fmt.Errorf("cannot describe network interface %s: %w", link, err)
+	case eni.NetworkCard == 0 && eni.DeviceIndex == 0:
+		return cni.ENI{}, fmt.Errorf("cannot tell the place of network interface %s: instance metadata says that it is the first, which %s is", link, id.MAC)
+	}
+	if eni.WithoutAddresses {
+		e.log.Info("a network interface has no addresses and is left alone, as those for EFA alone are", "link", link, "mac", eni.MAC)
+	}
+	return eni, nil
+}
+
+// look asks once. card says whether metadata has a network card for it.
+func (e *ENIs) look(ctx context.Context, link, primary string) (eni cni.ENI, card bool, err error) {
+	refuse := func(what string, err error) (cni.ENI, bool, error) {
+		return cni.ENI{}, false, fmt.Errorf("cannot tell the %s of network interface %s: %w", what, link, err)
+	}
 	mac, permanent, err := e.links.MAC(link)
 	if err != nil {
-		return cni.ENI{}, fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
+		return refuse("address", err)
 	}
-	eni := cni.ENI{Link: link, MAC: mac, MACIsCurrent: !permanent, Primary: mac == primary}
+	eni = cni.ENI{Link: link, MAC: mac, MACIsCurrent: !permanent, Primary: mac == primary}
 	of := "network/interfaces/macs/" + mac + "/"
-	// The place of an interface that has just been attached may come late.
 	text, err := e.imds.Get(ctx, of+"device-number")
 	if err == nil {
 		eni.DeviceIndex, err = strconv.Atoi(strings.TrimSpace(text))
 	}
 	if err != nil {
-		return cni.ENI{}, fmt.Errorf("cannot tell the device number of network interface %s: %w", link, err)
+		return refuse("device number", err)
 	}
 	// Instances with one card have no such item.
-	text, ok, err := e.imds.Optional(ctx, of+"network-card")
-	if err == nil && ok {
+	text, card, err = e.imds.Optional(ctx, of+"network-card")
+	if err == nil && card {
 		eni.NetworkCard, err = strconv.Atoi(strings.TrimSpace(text))
 	}
 	if err != nil {
-		return cni.ENI{}, fmt.Errorf("cannot tell the network card of network interface %s: %w", link, err)
+		return refuse("network card", err)
 	}
-	text, _, err = e.imds.Optional(ctx, of+"local-ipv4s")
-	if err != nil {
-		return cni.ENI{}, fmt.Errorf("cannot tell the addresses of network interface %s: %w", link, err)
+	if text, _, err = e.imds.Optional(ctx, of+"local-ipv4s"); err != nil {
+		return refuse("addresses", err)
 	}
 	eni.IPv4 = strings.Fields(text)
-	return eni, nil
+	if text, _, err = e.imds.Optional(ctx, of+"ipv6s"); err != nil {
+		return refuse("IPv6 addresses", err)
+	}
+	for _, a := range strings.Fields(text) {
+		if addr, err := netip.ParseAddr(a); err == nil && addr.IsGlobalUnicast() { // link-local ones go nowhere
+			eni.IPv6 = append(eni.IPv6, a)
+		}
+	}
+	eni.WithoutAddresses = len(eni.IPv4)+len(eni.IPv6) == 0
+	return eni, card, nil
+}
+
+// Gone is Remove for a link that is not there any more, and does nothing for one that
+// is: what says that an ENI goes says the same when the machine is shut down, and then
+// it must be remembered whose the ENI is.
+func (e *ENIs) Gone(ctx context.Context, link string) error {
+	if err := cni.CheckLink(link); err != nil {
+		return err
+	}
+	if _, _, err := e.links.MAC(link); err == nil {
+		return nil
+	}
+	return e.Remove(ctx, link)
 }
 
 // Remove is for an ENI that has gone: its file goes, and the record too, so that

@@ -34,6 +34,21 @@ func (e *ENIs) Await(ctx context.Context) error {
 	return e.AwaitBoot(ctx, conn)
 }
 
+// Reload makes this machine's systemd-networkd read its files again; where it does not
+// run there is nothing to do.
+func (e *ENIs) Reload(ctx context.Context) error {
+	conn, err := networkd.Open(ctx)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	runs, err := conn.Running(ctx)
+	if err != nil || !runs {
+		return err
+	}
+	return conn.Reload(ctx)
+}
+
 // kernelLinks asks the kernel over netlink.
 type kernelLinks struct{}
 

@@ -25,6 +25,7 @@ import (
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/platform"
 	"github.com/eksnode/eksnode/pkg/system"
+	"github.com/eksnode/eksnode/pkg/system/absent"
 	"github.com/eksnode/eksnode/pkg/system/binversion"
 	"github.com/eksnode/eksnode/pkg/system/command"
 	"github.com/eksnode/eksnode/pkg/system/file"
@@ -47,6 +48,7 @@ func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, er
 	instance, problems, err := p.identify(ctx, q.Config, q.Log)
 	in.Problems = append(problems, <-local...)
 	in.Instance = instance
+	in.Present.Network.Primary, in.Present.Network.PrimaryMTU = system.PrimaryLink(rootfs.At("/"), instance.MAC)
 	fixedName(&in)
 	p.out.follow(in)
 	return in, err
@@ -67,7 +69,13 @@ func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
 	if in.Present, err = system.Present(root, p.layout, owned); err != nil {
 		problems = append(problems, problem("present", err))
 	}
-	if in.Present.Programs, err = system.Programs(root, programs(in.Config)); err != nil {
+	if in.Present.Accelerators, err = system.Accelerators(root, p.layout, in.Hardware); err != nil {
+		problems = append(problems, problem("present.accelerators", err))
+	}
+	if in.Present.Managers, err = system.Managers(root, p.layout); err != nil {
+		problems = append(problems, problem("present.managers", err))
+	}
+	if in.Present.Programs, err = system.Programs(root, programs(in.Config, p.layout)); err != nil {
 		problems = append(problems, problem("present.programs", err))
 	}
 	if in.Versions.Kubelet, err = binversion.Read(root, binversion.Kubelet(), p.layout.KubeletVersionFile, p.layout.Kubelet); err != nil {
@@ -93,6 +101,7 @@ func (p *place) host(ctx context.Context) (host.Host, func() error, error) {
 		host.KindSysctl: sysctl.New(root), host.KindService: services, host.KindImage: images,
 		host.KindModule: kmod.New(root, kmod.Exec), host.KindHugePages: hugepages.New(root),
 		host.KindSwapFile: swapfile.New(root, swapfile.Running{}, p.log),
+		host.KindAbsent:   absent.New(root),
 		host.KindCommand: command.New(command.Options{
 			RunDir: p.layout.RunDir, StateDir: p.layout.StateDir, Getenv: p.getenv, Log: p.log,
 		}),

@@ -45,7 +45,7 @@ func needsLimits(config api.NodeConfig) bool {
 		return true
 	}
 	switch config.Spec.CNI.Profile {
-	case api.CNICiliumOverlay, api.CNICalico, api.CNINone:
+	case api.CNICiliumOverlay, api.CNICalico, api.CNIBridge, api.CNIPointToPoint, api.CNINone:
 		return false
 	case api.CNIVPC, api.CNICiliumENI:
 		return !isIPv6(config.Spec.Cluster.CIDR)

@@ -92,7 +92,7 @@ func Simulated(m Machine, log *slog.Logger) (_ platform.Platform, assumed []stri
 			out.Config = q.Config
 			// Programs that the configuration names are taken to be there.
 			out.Present.Programs = map[string]bool{}
-			for _, name := range programs(q.Config) {
+			for _, name := range programs(q.Config, in.Layout) {
 				out.Present.Programs[name] = true
 			}
 			// What it would log is about asking AWS; what could not be had is a Problem.
@@ -227,20 +227,31 @@ func (s *sketch) hardware() {
 	}
 }
 
-// devices are the PCI functions that decisions look at.
+// devices are the PCI functions that decisions look at: as many accelerators as the
+// type has. An EFA is the choice of whoever launches the instance; there is none.
 func devices(instanceType, accelerator string) []hardware.PCIDevice {
 	out := []hardware.PCIDevice{{Address: "0000:00:05.0", Vendor: "1d0f", Device: "ec20", Class: "020000", Driver: "ena"}}
 	family, _, _ := strings.Cut(instanceType, ".")
-	gpu, known := hardware.GPUOf(family)
-	if !known && accelerator == "nvidia" {
-		gpu, known = hardware.PCIDevice{Vendor: "10de", Class: "030200"}, true
+	one, known := hardware.GPUOf(family)
+	if !known {
+		one, known = hardware.NeuronOf(family)
 	}
-	gpu.Address = "0000:00:1e.0"
 	switch {
 	case known:
-		out = append(out, gpu)
+	case accelerator == "nvidia":
+		one = hardware.PCIDevice{Vendor: "10de", Class: "030200"}
 	case accelerator == "neuron":
-		out = append(out, hardware.PCIDevice{Address: "0000:00:1f.0", Vendor: "1d0f", Class: "088000"})
+		one = hardware.PCIDevice{Vendor: "1d0f", Class: "088000"}
+	default:
+		return out
+	}
+	n := 1
+	if d, ok := instancetype.DevicesOf(instanceType); ok && d.Accelerators > 0 {
+		n = d.Accelerators
+	}
+	for i := range n {
+		one.Address = fmt.Sprintf("0000:00:%02x.0", 0x10+i)
+		out = append(out, one)
 	}
 	return out
 }
@@ -272,6 +283,7 @@ func (s *sketch) image() {
 		KubeletUnit: true, ContainerdUnit: true, RuntimeSlice: true, SandboxArchive: true, ECRProvider: true,
 		SOCISnapshotter: true, BridgeNetfilter: true, NvidiaRuntime: nvidia, Iptables: "/usr/sbin/iptables",
 		SetupLocalDisks: true, Chrony: "chronyd.service", ChronySources: "/run/chrony.d/eksnode.sources",
+		Accelerators: node.Accelerators{NvidiaCTK: nvidia},
 	}
 }
 

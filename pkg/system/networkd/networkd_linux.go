@@ -31,6 +31,18 @@ func Open(ctx context.Context) (*Conn, error) {
 // Close ends the connection.
 func (c *Conn) Close() error { return c.bus.Close() }
 
+// Running reports whether systemd-networkd runs. It starts nothing.
+func (c *Conn) Running(ctx context.Context) (bool, error) {
+	ctx, cancel := context.WithTimeout(ctx, callBound)
+	defer cancel()
+	var owned bool
+	err := c.bus.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.NameHasOwner", 0, service).Store(&owned)
+	if err != nil {
+		return false, fmt.Errorf("cannot tell whether systemd-networkd runs: %w", err)
+	}
+	return owned, nil
+}
+
 // Reload makes systemd-networkd read its files again, and configure the links whose
 // file has changed.
 func (c *Conn) Reload(ctx context.Context) error {

@@ -31,6 +31,8 @@ type Role struct {
 	// Deny lists actions the role may not do, such as "ec2:DescribeInstances", "ecr:*" or "*". sts:GetCallerIdentity can
 	// not be denied, as in AWS.
 	Deny []string
+	// AssumedBy lists the roles whose sessions may assume this one: its trust policy.
+	AssumedBy []string
 }
 
 // denies tells whether the role may not do an action such as "ec2:DescribeInstances".

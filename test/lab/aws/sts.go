@@ -1,13 +1,21 @@
 package aws
 
 import (
+	"cmp"
 	"encoding/xml"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
+	"time"
 )
 
-// runSTS does GetCallerIdentity, by POST and as a presigned GET. That is what nodes and aws-iam-authenticator call.
+// runSTS does GetCallerIdentity, by POST and as a presigned GET, which is what nodes and aws-iam-authenticator call, and
+// AssumeRole.
 func runSTS(c *Cloud, w http.ResponseWriter, q *query) *apiError {
+	if q.action == "AssumeRole" {
+		return runAssumeRole(c, w, q)
+	}
 	if q.action != "GetCallerIdentity" {
 		return unknownAction(q, "InvalidAction")
 	}
@@ -38,6 +46,43 @@ func runSTS(c *Cloud, w http.ResponseWriter, q *query) *apiError {
 		ID      string   `xml:"ResponseMetadata>RequestId"`
 	}
 	writeXML(w, http.StatusOK, body{Result: who, ID: q.id})
+	return nil
+}
+
+// runAssumeRole gives out a session of another role (STS API reference, AssumeRole).
+func runAssumeRole(c *Cloud, w http.ResponseWriter, q *query) *apiError {
+	arn, session := q.form.Get("RoleArn"), q.form.Get("RoleSessionName")
+	name := arn[strings.LastIndex(arn, "/")+1:]
+	seconds, err := strconv.Atoi(cmp.Or(q.form.Get("DurationSeconds"), "3600"))
+	if err != nil || seconds < 900 || session == "" || name == "" {
+		return &apiError{code: "ValidationError", message: "RoleArn, RoleSessionName or DurationSeconds is not valid.", status: http.StatusBadRequest}
+	}
+	if q.caller.Role == "" || c.role(q.caller.Role).denies("sts:AssumeRole") || !slices.Contains(c.role(name).AssumedBy, q.caller.Role) {
+		return &apiError{code: "AccessDenied", status: http.StatusForbidden,
+			message: "User: " + q.caller.ARN + " is not authorized to perform: sts:AssumeRole on resource: " + arn}
+	}
+	creds := c.AssumeRole(name, session, time.Duration(seconds)*time.Second)
+	who := c.sessionIdentity(c.cfg.AccountID, name, session)
+	type credentials struct {
+		AccessKeyID     string `xml:"AccessKeyId"`
+		SecretAccessKey string
+		SessionToken    string
+		Expiration      string
+	}
+	type user struct {
+		ID  string `xml:"AssumedRoleId"`
+		Arn string
+	}
+	type body struct {
+		XMLName     xml.Name    `xml:"https://sts.amazonaws.com/doc/2011-06-15/ AssumeRoleResponse"`
+		Credentials credentials `xml:"AssumeRoleResult>Credentials"`
+		User        user        `xml:"AssumeRoleResult>AssumedRoleUser"`
+		ID          string      `xml:"ResponseMetadata>RequestId"`
+	}
+	writeXML(w, http.StatusOK, body{
+		Credentials: credentials{creds.AccessKeyID, string(creds.SecretAccessKey), string(creds.SessionToken), creds.Expires.Format(time.RFC3339)},
+		User:        user{who.UserID, who.ARN}, ID: q.id,
+	})
 	return nil
 }
 

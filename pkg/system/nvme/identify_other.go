@@ -1,0 +1,7 @@
+//go:build !linux
+
+package nvme
+
+import "errors"
+
+func ask(string) ([]byte, error) { return nil, errors.ErrUnsupported }
