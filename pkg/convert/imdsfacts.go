@@ -16,6 +16,7 @@ func metadataFacts() map[string]string {
 		"instance-type":                  "instance.type",
 		"placement/availability-zone":    "instance.zone",
 		"placement/availability-zone-id": "instance.zoneId",
+		"outpost-arn":                    "instance.outpostArn",
 		"placement/group-name":           "instance.placementGroup",
 		"placement/partition-number":     "instance.partitionNumber",
 		"placement/region":               "instance.region",

@@ -55,6 +55,12 @@ func (in Input) instanceFact(name string) (string, error) {
 		return in.Fact(name, i.Region)
 	case "instance.zone":
 		return in.Fact(name, i.Zone)
+	case "instance.zoneType":
+		return in.fact("instance.zone", name, ZoneType(i.Zone, i.Region))
+	case "instance.partition":
+		return in.fact("instance.region", name, i.Partition)
+	case "instance.outpostArn":
+		return i.OutpostARN, in.Require(name)
 	case "instance.zoneId":
 		return in.Fact(name, i.ZoneID)
 	case "instance.accountId":

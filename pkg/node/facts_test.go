@@ -17,7 +17,7 @@ func full() Input {
 		Instance: Instance{
 			ID: "i-0123456789abcdef0", Type: "g5.2xlarge", Region: "us-west-2", Zone: "us-west-2a", ZoneID: "usw2-az1",
 			AccountID: "111122223333", ImageID: "ami-0123456789abcdef0", Lifecycle: "spot", PlacementGroup: "rack",
-			PartitionNumber: "3", Tags: map[string]string{"KEY": "value", "empty": ""},
+			Partition: "aws", OutpostARN: "arn:aws:outposts:us-west-2:1:outpost/op-1", PartitionNumber: "3", Tags: map[string]string{"KEY": "value", "empty": ""},
 		},
 		Hardware: hardware.Facts{
 			CPU:    hardware.CPU{Online: 8, Architecture: "amd64"},
@@ -39,6 +39,7 @@ func TestEveryNamedFactHasItsValue(t *testing.T) {
 		"cluster.name": "prod", "instance.id": "i-0123456789abcdef0", "instance.type": "g5.2xlarge", "instance.family": "g5",
 		"instance.size": "2xlarge", "instance.region": "us-west-2", "instance.zone": "us-west-2a", "instance.zoneId": "usw2-az1",
 		"instance.accountId": "111122223333", "instance.imageId": "ami-0123456789abcdef0", "instance.lifecycle": "spot",
+		"instance.zoneType": "availability-zone", "instance.partition": "aws", "instance.outpostArn": "arn:aws:outposts:us-west-2:1:outpost/op-1",
 		"instance.placementGroup": "rack", "instance.partitionNumber": "3", "instance.tags.KEY": "value",
 		"gpu.model": "a10g", "gpu.count": "1", "gpu.vendor": "nvidia", "cpu.count": "8", "cpu.architecture": "amd64",
 		"memory.mib": "32768", "os.id": "amzn", "os.version": "2023", "kernel.version": "6.12.40-63.114.amzn2023.x86_64",

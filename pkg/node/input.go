@@ -30,14 +30,17 @@ type Input struct {
 // Instance is what the platform says about this machine. An empty field was
 // not told; when it should have been, there is a Problem for it.
 type Instance struct {
-	ID        string `json:"id,omitempty"`
-	Type      string `json:"type,omitempty"`
-	Region    string `json:"region,omitempty"`
-	Zone      string `json:"zone,omitempty"`
-	ZoneID    string `json:"zoneId,omitempty"`
-	AccountID string `json:"accountId,omitempty"`
-	ImageID   string `json:"imageId,omitempty"`
-	Partition string `json:"partition,omitempty"`
+	ID     string `json:"id,omitempty"`
+	Type   string `json:"type,omitempty"`
+	Region string `json:"region,omitempty"`
+	Zone   string `json:"zone,omitempty"`
+	// OutpostARN is empty where the instance is on no Outpost. Only read where
+	// something refers to it.
+	OutpostARN string `json:"outpostArn,omitempty"`
+	ZoneID     string `json:"zoneId,omitempty"`
+	AccountID  string `json:"accountId,omitempty"`
+	ImageID    string `json:"imageId,omitempty"`
+	Partition  string `json:"partition,omitempty"`
 	// DNSSuffix is the partition's: amazonaws.com, amazonaws.com.cn, …
 	DNSSuffix string `json:"dnsSuffix,omitempty"`
 	// MAC is that of the primary network interface, lower case.

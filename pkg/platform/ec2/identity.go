@@ -37,7 +37,7 @@ func (p *place) identify(ctx context.Context, config api.NodeConfig, log *slog.L
 	in := node.Instance{
 		ID: id.InstanceID, Type: id.InstanceType, Region: id.Region, Zone: id.Zone, ZoneID: id.ZoneID,
 		AccountID: id.AccountID, ImageID: id.ImageID, Partition: id.Partition, DNSSuffix: id.DNSSuffix, MAC: id.MAC,
-		Lifecycle: id.Lifecycle, PlacementGroup: id.PlacementGroup, PartitionNumber: id.PartitionNumber, Tags: id.Tags,
+		OutpostARN: id.OutpostARN, Lifecycle: id.Lifecycle, PlacementGroup: id.PlacementGroup, PartitionNumber: id.PartitionNumber, Tags: id.Tags,
 		SandboxSource: ecr.EKSRegistry(id.Region) + "/" + sandboxRepository,
 	}
 	if id.PrivateIPv4.IsValid() {
@@ -79,6 +79,7 @@ func needs(c api.NodeConfig) imds.Need {
 		IPv6:            isIPv6(c.Spec.Cluster.CIDR),
 		Lifecycle:       refersTo("instance.lifecycle"),
 		PlacementGroup:  refersTo("instance.placementGroup"),
+		OutpostARN:      refersTo("instance.outpostArn"),
 		PartitionNumber: refersTo("instance.partitionNumber"),
 		Tags:            node.ReferredTags(referred),
 		VPCNetworks:     c.Spec.Proxy.HTTP != "" || c.Spec.Proxy.HTTPS != "",

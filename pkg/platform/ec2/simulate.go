@@ -119,7 +119,7 @@ func (d described) Identity(_ context.Context, need imds.Need) (imds.Identity, [
 	id := imds.Identity{
 		InstanceID: in.ID, InstanceType: in.Type, Region: in.Region, Zone: in.Zone, ZoneID: in.ZoneID,
 		AccountID: in.AccountID, ImageID: in.ImageID, Partition: in.Partition, DNSSuffix: in.DNSSuffix, MAC: in.MAC,
-		LocalHostname: in.NodeName, Lifecycle: in.Lifecycle, PlacementGroup: in.PlacementGroup,
+		OutpostARN: in.OutpostARN, LocalHostname: in.NodeName, Lifecycle: in.Lifecycle, PlacementGroup: in.PlacementGroup,
 		PartitionNumber: in.PartitionNumber, Tags: map[string]string{},
 	}
 	var errs []error
@@ -360,6 +360,7 @@ func simulatedFacts() []simulatedFact {
 		{"instance.ipv6", addresses(func(in *node.Input) *[]string { return &in.Instance.IPv6 })},
 		{"instance.lifecycle", text(func(in *node.Input) *string { return &in.Instance.Lifecycle })},
 		{"instance.localHostname", text(func(in *node.Input) *string { return &in.Instance.NodeName })},
+		{"instance.outpostArn", text(func(in *node.Input) *string { return &in.Instance.OutpostARN })},
 		{"instance.partitionNumber", text(func(in *node.Input) *string { return &in.Instance.PartitionNumber })},
 		{"instance.placementGroup", text(func(in *node.Input) *string { return &in.Instance.PlacementGroup })},
 		{"instance.zoneId", text(func(in *node.Input) *string { return &in.Instance.ZoneID })},

@@ -84,7 +84,7 @@ func TestFactsAreTold(t *testing.T) {
 		"cpu.architecture": "arm64", "cpu.count": "7", "memory.mib": "1234", "kernel.version": "6.1", "instance.accountId": "444455556666",
 		"instance.id": "i-0aaaaaaaaaaaaaaaa", "instance.imageId": "ami-1", "instance.ipv4": "10.1.1.1", "instance.ipv6": "2001:db8::1",
 		"instance.lifecycle": "spot", "instance.localHostname": "ip-10-1-1-1.us-west-2.compute.internal", "instance.partitionNumber": "3",
-		"instance.placementGroup": "pg", "instance.zoneId": "usw2-az1", "instance.tags.team": "ml",
+		"instance.placementGroup": "pg", "instance.outpostArn": "arn:aws:outposts:us-west-2:111122223333:outpost/op-0", "instance.zoneId": "usw2-az1", "instance.tags.team": "ml",
 	}
 	for _, name := range SimulatedFacts() {
 		if _, ok := facts[name]; !ok {
