@@ -26,7 +26,7 @@ type initFlags struct {
 func (f *initFlags) bindSources(cmd *cobra.Command) {
 	cmd.Flags().StringArrayVarP(&f.sources, "config-source", "c", nil,
 		"where configuration comes from, lowest precedence first: imds://user-data, file://PATH (file or folder) or -; repeatable (default: the platform's)")
-	cmd.Flags().StringSliceVar(&f.only, "only", nil, "components to look after, all when not given: hooks, tuning, network, containerd, credential, kubelet")
+	cmd.Flags().StringSliceVar(&f.only, "only", nil, "components to look after, all when not given: hooks, tuning, network, accelerator, containerd, credential, kubelet")
 }
 
 func (a *app) initCommand() *cobra.Command {

@@ -119,6 +119,23 @@ func RecordFile(l node.Layout, instanceID, link string) string {
 	return path.Join(l.ENIRecordDir, instanceID, link)
 }
 
+// UnmanagedFile returns the path of the file by which NetworkManager leaves an ENI alone.
+func UnmanagedFile(l node.Layout, link string) string {
+	return strings.TrimSuffix(l.NetworkManagerDropIn, ".conf") + "-eni-" + link + ".conf"
+}
+
+// Unmanaged returns what makes NetworkManager leave an ENI of the network plugin's alone,
+// told by its permanent MAC address, at later boots too, when udev does not know any more
+// whose it is. An error is for what is no link or no address.
+func Unmanaged(l node.Layout, link, mac string) (host.File, error) {
+	if err := (ENI{Link: link, MAC: mac}).check(); err != nil {
+		return host.File{}, err
+	}
+	// Added to what others have said (NetworkManager.conf(5)).
+	text := head + section("keyfile", "unmanaged-devices+=mac:"+mac)
+	return host.File{Path: UnmanagedFile(l, link), Content: []byte(text), Mode: 0o644}, nil
+}
+
 // Desired returns what systemd-networkd needs for an ENI that it manages. For the
 // primary one that is also a drop-in by which the image's own file for all ENIs
 // (80-ec2.network of amazon-ec2-net-utils) matches none: from then on only ENIs with

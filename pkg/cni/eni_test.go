@@ -76,3 +76,17 @@ func TestTablesAndMetricsOfTwoENIsDiffer(t *testing.T) {
 		}
 	}
 }
+
+func TestNetworkManagerIsToldOfEachENIOfThePluginsByItsAddress(t *testing.T) {
+	f, err := Unmanaged(node.AL2023(), "ens6", "0a:00:00:00:00:02")
+	want := host.File{Path: "/etc/NetworkManager/conf.d/90-eksnode-eni-ens6.conf", Mode: 0o644,
+		Content: []byte("# Written by eksnode.\n[keyfile]\nunmanaged-devices+=mac:0a:00:00:00:00:02\n")}
+	if err != nil || f.Path != want.Path || f.Mode != want.Mode || string(f.Content) != string(want.Content) {
+		t.Errorf("got %+v, %v", f, err)
+	}
+	for _, bad := range [][2]string{{"../ens6", "0a:00:00:00:00:02"}, {"ens6", ""}, {"ens6", "0a:00:00:00:00:02;*"}} {
+		if f, err := Unmanaged(node.AL2023(), bad[0], bad[1]); err == nil {
+			t.Errorf("%q: %+v", bad, f)
+		}
+	}
+}

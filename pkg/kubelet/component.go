@@ -81,6 +81,7 @@ func Desired(in node.Input) ([]host.Resource, error) {
 	if !in.Present.KubeletUnit {
 		out = append(out, host.File{Path: path.Join(l.UnitDir, l.KubeletUnit), Content: unit(in), Mode: 0o644})
 	}
+	out = append(out, forwardDropIn(in)...)
 	for _, stale := range s.Stale {
 		out = append(out, stale)
 	}

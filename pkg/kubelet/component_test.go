@@ -111,3 +111,36 @@ func TestIptablesIsAskedOnlyWhereItIs(t *testing.T) {
 		}
 	}
 }
+
+func TestAKubeletUnitThatLeavesTheFirewallGetsADropInForIt(t *testing.T) {
+	drop := host.File{Path: "/etc/systemd/system/kubelet.service.d/10-eksnode-forward.conf"}.ID()
+	for name, tt := range map[string]struct {
+		present node.Present
+		want    bool
+	}{
+		"EKS' own":            {node.Present{KubeletUnit: true, Iptables: "/usr/sbin/iptables"}, false},
+		"somebody else's":     {node.Present{KubeletUnit: true, Iptables: "/usr/sbin/iptables", Network: node.Network{ForwardUnset: true}}, true},
+		"without iptables":    {node.Present{KubeletUnit: true, Network: node.Network{ForwardUnset: true}}, false},
+		"the agent's own one": {node.Present{Iptables: "/usr/sbin/iptables"}, false},
+	} {
+		rs := desired(t, func(in *node.Input) { in.Present = tt.present })
+		got, reads := "", false
+		for _, r := range rs {
+			switch r := r.(type) {
+			case host.File:
+				if r.ID() == drop {
+					got = string(r.Content)
+				}
+			case host.Service:
+				reads = slices.Contains(r.Reads, drop)
+			}
+		}
+		want := ""
+		if tt.want {
+			want = "# Written by eksnode.\n[Service]\nExecStartPre=-/usr/sbin/iptables -P FORWARD ACCEPT -w 5\n"
+		}
+		if got != want || reads != tt.want {
+			t.Errorf("%s: the drop-in is %q, kubelet reads it: %t", name, got, reads)
+		}
+	}
+}

@@ -1,8 +1,10 @@
 package kubelet
 
 import (
+	"path"
 	"strings"
 
+	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 )
 
@@ -27,9 +29,7 @@ func unit(in node.Input) []byte {
 		"EnvironmentFile=" + l.KubeletEnvironment,
 	}
 	if in.Present.Iptables != "" {
-		// Docker and some firewalls leave FORWARD at DROP, which cuts pods off.
-		// A failure is no reason to keep kubelet from starting.
-		lines = append(lines, "ExecStartPre=-"+in.Present.Iptables+" -P FORWARD ACCEPT -w 5")
+		lines = append(lines, forward(in))
 	}
 	lines = append(lines,
 		"ExecStart="+l.Kubelet+" $"+argsVariable,
@@ -48,4 +48,22 @@ func unit(in node.Input) []byte {
 		"WantedBy=multi-user.target",
 	)
 	return []byte(strings.Join(lines, "\n") + "\n")
+}
+
+// forward lets packets of pods through: Docker and some firewalls leave FORWARD at DROP,
+// which cuts pods off. A failure is no reason to keep kubelet from starting.
+func forward(in node.Input) string {
+	return "ExecStartPre=-" + in.Present.Iptables + " -P FORWARD ACCEPT -w 5"
+}
+
+// forwardDropIn is for a kubelet unit of the image's that does not do it, as EKS' own
+// does; nothing where there is no need, or no iptables.
+func forwardDropIn(in node.Input) []host.Resource {
+	if !in.Present.KubeletUnit || !in.Present.Network.ForwardUnset || in.Present.Iptables == "" {
+		return nil
+	}
+	return []host.Resource{host.File{
+		Path:    path.Join(in.Layout.UnitDir, in.Layout.KubeletUnit+".d", "10-eksnode-forward.conf"),
+		Content: []byte("# Written by eksnode.\n[Service]\n" + forward(in) + "\n"), Mode: 0o644,
+	}}
 }

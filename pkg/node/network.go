@@ -27,6 +27,9 @@ type Network struct {
 	BPFUnmounted bool `json:"bpfUnmounted,omitempty"`
 	// BridgeModuleOurs: the agent has loaded br_netfilter, see Present.BridgeNetfilter.
 	BridgeModuleOurs bool `json:"bridgeModuleOurs,omitempty"`
+	// ForwardUnset: the image has a kubelet unit, and neither it nor a drop-in of it
+	// says anything of the firewall's chain FORWARD.
+	ForwardUnset bool `json:"forwardUnset,omitempty"`
 	// CNIConfigs are the names of the files in Layout.CNIConfigDir that a container
 	// runtime would read.
 	CNIConfigs []string `json:"cniConfigs,omitempty"`

@@ -1,6 +1,7 @@
 package system
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path"
@@ -46,6 +47,7 @@ func (p *presence) network(l node.Layout) node.Network {
 		NMCloudSetup:       p.units(l, nmCloudSetupUnits()),
 		BridgeModuleOurs:   p.ownsBridge,
 		CNIConfigs:         p.cniConfigs(l.CNIConfigDir),
+		ForwardUnset:       p.forwardUnset(l.KubeletUnit),
 		BPFUnmounted:       p.bpfUnmounted(path.Join(l.UnitDir, l.BPFUnit)),
 		ENILinks:           p.eniLinks(),
 	}
@@ -55,6 +57,43 @@ func (p *presence) network(l node.Layout) node.Network {
 	}
 	n.MACAddressesChanged = p.owned[l.MACPolicyDropIn] || p.macAddressesChanged()
 	return n
+}
+
+// HasNetworkManager reports whether NetworkManager is installed, running or not.
+func HasNetworkManager(root rootfs.Root, l node.Layout) (bool, error) {
+	p := presence{root: root}
+	has := p.unit(l.NetworkManagerUnit)
+	return has, errors.Join(p.errs...)
+}
+
+// forwardUnset reports whether a unit of the image's says nothing of the chain FORWARD,
+// itself or in a drop-in. Of files of one name all are read: that one is masked by
+// another is too rare to be told apart, and only means that the agent keeps out. One
+// that cannot be read counts as if it did.
+func (p *presence) forwardUnset(unit string) bool {
+	if !p.unit(unit) {
+		return false
+	}
+	for _, dir := range unitDirs() {
+		files := []string{path.Join(dir, unit)}
+		for _, name := range p.entries(path.Join(dir, unit+".d")) {
+			files = append(files, path.Join(dir, unit+".d", name))
+		}
+		for _, file := range files {
+			if p.file(file) == nil {
+				continue
+			}
+			text, err := p.root.ReadFile(file, smallFile)
+			if err != nil && !rootfs.Absent(err) {
+				p.errs = append(p.errs, fmt.Errorf("cannot read %s: %w", file, err))
+				return false
+			}
+			if strings.Contains(string(text), "FORWARD") {
+				return false
+			}
+		}
+	}
+	return true
 }
 
 // exists reports whether there is anything at all, of whatever kind.

@@ -92,6 +92,24 @@ func TestPresentTellsWhoHasASayInTheNetwork(t *testing.T) {
 			want:   node.Network{NetworkManager: true, NetworkManagerRuns: true},
 		},
 		{
+			name:   "somebody's kubelet unit that leaves the firewall as it is, with the agent's drop-in",
+			things: []string{"usr/lib/systemd/system/kubelet.service = [Service]\n", "etc/systemd/system/kubelet.service.d/10-eksnode-forward.conf = FORWARD", "etc/systemd/system/kubelet.service.d/20-slice.conf = [Service]\n"},
+			owned:  []host.ID{file("/etc/systemd/system/kubelet.service.d/10-eksnode-forward.conf")},
+			want:   node.Network{ForwardUnset: true},
+		},
+		{
+			name:   "a kubelet unit that lets packets pass",
+			things: []string{"usr/lib/systemd/system/kubelet.service = [Service]\nExecStartPre=/sbin/iptables -P FORWARD ACCEPT\n"},
+		},
+		{
+			name:   "a kubelet unit whose drop-in lets packets pass",
+			things: []string{"usr/lib/systemd/system/kubelet.service = [Service]\n", "run/systemd/system/kubelet.service.d/10-x.conf = [Service]\nExecStartPre=/sbin/iptables -P FORWARD ACCEPT\n"},
+		},
+		{
+			name:   "a kubelet unit that is masked, and gets one of the agent's",
+			things: []string{"usr/lib/systemd/system/kubelet.service = [Service]\n", "etc/systemd/system/kubelet.service -> /dev/null"},
+		},
+		{
 			name:   "networks of pods",
 			things: []string{"etc/cni/net.d/10-eksnode.conflist = ours", "etc/cni/net.d/05-cilium.conflist = x", "etc/cni/net.d/10-aws.conflist.bak = x", "etc/cni/net.d/99-loopback.conf = x", "etc/cni/net.d/README = x"},
 			owned:  []host.ID{file("/etc/cni/net.d/10-eksnode.conflist")},

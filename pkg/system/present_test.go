@@ -26,7 +26,7 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 		{
 			name: "AL2023 image with a GPU",
 			things: []string{
-				"etc/systemd/system/kubelet.service = [Service]", "usr/lib/systemd/system/containerd.service = [Service]",
+				"etc/systemd/system/kubelet.service = [Service]\nExecStartPre=/usr/sbin/iptables -P FORWARD ACCEPT -w 5\n", "usr/lib/systemd/system/containerd.service = [Service]",
 				"usr/lib/systemd/system/soci-snapshotter.service = [Unit]", "usr/bin/nvidia-container-runtime",
 				"etc/eks/pause.tar = tar", "etc/eks/image-credential-provider/ecr-credential-provider", "usr/sbin/iptables",
 			},
@@ -47,7 +47,7 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 			name:   "the image's unit beside the agent's",
 			things: []string{"etc/systemd/system/kubelet.service = ours", "usr/lib/systemd/system/kubelet.service = theirs"},
 			owned:  []host.ID{{Kind: host.KindFile, Name: "/etc/systemd/system/kubelet.service"}},
-			want:   node.Present{KubeletUnit: true},
+			want:   node.Present{KubeletUnit: true, Network: node.Network{ForwardUnset: true}},
 		},
 		{
 			name:   "merged /usr, where /lib and /sbin are links",
@@ -114,7 +114,7 @@ func TestPresentTellsWhatTheImageBringsAndNotWhatTheAgentMade(t *testing.T) {
 		{
 			name:   "a drop-in folder above a unit is no unit",
 			things: []string{"etc/systemd/system/kubelet.service.d/x.conf = [Service]", "usr/lib/systemd/system/kubelet.service = [Unit]"},
-			want:   node.Present{KubeletUnit: true},
+			want:   node.Present{KubeletUnit: true, Network: node.Network{ForwardUnset: true}},
 		},
 		{
 			name:   "things that are not what their names say",

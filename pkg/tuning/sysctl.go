@@ -56,6 +56,11 @@ func bridge() []host.Sysctl {
 	}
 }
 
+// atLeast are limits. net.netfilter.nf_conntrack_max is none of them: kube-proxy raises
+// it at its start to 32768 for each CPU, and 131072 at least, and sets the timeouts that
+// it needs (conntrack of KubeProxyConfiguration); neither EKS images nor the VPC CNI ask
+// for a number, and a kernel without the module nf_conntrack has no such parameter. Who
+// runs something in place of kube-proxy asks for one in spec.sysctls.
 func atLeast() []host.Sysctl {
 	return []host.Sysctl{
 		{Key: "fs.inotify.max_user_watches", Value: "524288", AtLeast: true},

@@ -17,6 +17,7 @@ import (
 	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
+	"github.com/eksnode/eksnode/pkg/system"
 	"github.com/eksnode/eksnode/pkg/system/file"
 	"github.com/eksnode/eksnode/pkg/system/networkd"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
@@ -31,6 +32,8 @@ type ENIs struct {
 	files  *file.Driver
 	links  links
 	log    *slog.Logger
+	// reloadNetworkManager makes NetworkManager read its files again, where it runs.
+	reloadNetworkManager func(context.Context) error
 	// patience is how long metadata may take to tell of an interface that has just
 	// been attached; attachBound when zero.
 	patience time.Duration
@@ -58,8 +61,9 @@ type networkManager interface {
 // Add is for an ENI that has come, or that was there at boot. The first time it is
 // seen on this instance it is decided who manages it, and written down: ENIs that
 // are there before the machine's daemons start are systemd-networkd's, later ones
-// were attached by the network plugin and are left alone for ever. For the former the
-// files are written; systemd-networkd must be told to read them.
+// were attached by the network plugin and are left alone for ever, also by NetworkManager
+// where it is installed, which is told. For the former the files are written;
+// systemd-networkd must be told to read them.
 func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	if err := cni.CheckLink(link); err != nil {
 		return "", err
@@ -74,7 +78,11 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	}
 	e.log.Info("network interface", "link", link, "manager", manager)
 	if manager != cni.ManagerNetworkd {
-		return manager, nil
+		return manager, e.unmanage(ctx, link)
+	}
+	// One of the plugin's under this name may have left its file in an image.
+	if err := e.files.Remove(ctx, host.File{Path: cni.UnmanagedFile(e.layout, link)}.ID()); err != nil {
+		return "", err
 	}
 	eni, err := e.describe(ctx, link, id)
 	if err != nil {
@@ -90,6 +98,27 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 		}
 	}
 	return manager, nil
+}
+
+// unmanage keeps NetworkManager, where it is installed, from an ENI of the plugin's: now,
+// also when udev sees a change of it, and at later boots.
+func (e *ENIs) unmanage(ctx context.Context, link string) error {
+	has, err := system.HasNetworkManager(e.root, e.layout)
+	if err != nil || !has {
+		return err
+	}
+	mac, _, err := e.links.MAC(link)
+	if err != nil {
+		return fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
+	}
+	file, err := cni.Unmanaged(e.layout, link, mac)
+	if err != nil {
+		return err
+	}
+	if err := e.files.Apply(ctx, file); err != nil {
+		return err
+	}
+	return e.reloadNetworkManager(ctx)
 }
 
 // manager returns who looks after a link, and writes it down when it is new.
@@ -214,7 +243,7 @@ func (e *ENIs) Gone(ctx context.Context, link string) error {
 	return e.Remove(ctx, link)
 }
 
-// Remove is for an ENI that has gone: its file goes, and the record too, so that
+// Remove is for an ENI that has gone: its files go, and the record too, so that
 // another ENI under the same name is decided about anew.
 func (e *ENIs) Remove(ctx context.Context, link string) error {
 	if err := cni.CheckLink(link); err != nil {
@@ -224,12 +253,17 @@ func (e *ENIs) Remove(ctx context.Context, link string) error {
 	if err != nil {
 		return fmt.Errorf("cannot tell whose interface %s was: %w", link, err)
 	}
-	for _, path := range []string{cni.NetworkFile(e.layout, link), cni.RecordFile(e.layout, id.InstanceID, link)} {
+	unmanaged := cni.UnmanagedFile(e.layout, link)
+	_, told := e.root.Stat(unmanaged)
+	for _, path := range []string{cni.NetworkFile(e.layout, link), cni.RecordFile(e.layout, id.InstanceID, link), unmanaged} {
 		if err := e.files.Remove(ctx, host.File{Path: path}.ID()); err != nil {
 			return err
 		}
 	}
-	return nil
+	if told != nil { // NetworkManager knew nothing of it
+		return nil
+	}
+	return e.reloadNetworkManager(ctx)
 }
 
 // bootBound is how long the ENIs may take to be configured at boot, as in nodeadm.

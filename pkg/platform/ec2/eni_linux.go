@@ -9,6 +9,7 @@ import (
 	"github.com/eksnode/eksnode/pkg/aws/imds"
 	"github.com/eksnode/eksnode/pkg/system/file"
 	"github.com/eksnode/eksnode/pkg/system/networkd"
+	"github.com/eksnode/eksnode/pkg/system/networkmanager"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
 )
 
@@ -21,7 +22,10 @@ func NewENIs(o Options) (*ENIs, error) {
 		return nil, err
 	}
 	root := rootfs.At("/")
-	return &ENIs{imds: client, layout: layout(o.Getenv), root: root, files: file.New(root), links: kernelLinks{}, log: o.Log}, nil
+	return &ENIs{
+		imds: client, layout: layout(o.Getenv), root: root, files: file.New(root), links: kernelLinks{}, log: o.Log,
+		reloadNetworkManager: networkmanager.Reload,
+	}, nil
 }
 
 // Await is AwaitBoot with this machine's systemd-networkd.

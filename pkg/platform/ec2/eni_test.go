@@ -41,6 +41,10 @@ type bench struct {
 	*ENIs
 	dir  string
 	imds *awstest.IMDS
+	// reloads counts how often NetworkManager was told to read its files, reloadErr is
+	// what it answers.
+	reloads   int
+	reloadErr error
 }
 
 func newBench(t *testing.T) *bench {
@@ -58,10 +62,12 @@ func newBench(t *testing.T) *bench {
 	}
 	dir := t.TempDir()
 	root := rootfs.At(dir)
-	return &bench{dir: dir, imds: s, ENIs: &ENIs{
+	b := &bench{dir: dir, imds: s, ENIs: &ENIs{
 		imds: client, layout: node.AL2023(), root: root, files: file.New(root),
 		links: fakeLinks{"ens5": primaryMAC, "ens6": secondMAC}, log: slog.New(slog.DiscardHandler),
 	}}
+	b.reloadNetworkManager = func(context.Context) error { b.reloads++; return b.reloadErr }
+	return b
 }
 
 func (b *bench) read(t *testing.T, path string) string {

@@ -148,8 +148,16 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 				t.Errorf("IPv6 rules: %s", rules6)
 			}
 			for _, from := range []string{"192.0.2.1 from " + e.IPv4s[0], "2001:db8:ffff::1 from " + e.IPv6s[0]} {
-				if out := shell(t, i, "ip route get "+from); !strings.Contains(out, "dev "+link) || !strings.Contains(out, "table "+table) {
-					t.Errorf("route to %s: %s", from, out)
+				// A router advertisement may come after the link is configured.
+				err := lab.Wait(within(t, time.Minute), "there is a route to "+from, func(ctx context.Context) error {
+					out, err := i.Shell(ctx, "ip route get "+from)
+					if err == nil && (!strings.Contains(out, "dev "+link) || !strings.Contains(out, "table "+table)) {
+						err = errors.New(out)
+					}
+					return err
+				})
+				if err != nil {
+					t.Error(err)
 				}
 			}
 			if out := shell(t, i, "ip -4 route show default dev "+link); !strings.Contains(out, "metric "+[]string{"513", "514"}[k]) {
