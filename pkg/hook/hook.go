@@ -196,12 +196,10 @@ func environment(in node.Input, h api.Hook, stage host.Stage) (map[string]string
 	if !ok { // the agent's own environment has it
 		proxy = node.Proxy{}
 	}
-	direct := strings.Join(proxy.NoProxy, ",")
+	for name, value := range proxy.Variables() {
+		env[name] = value.Reveal()
+	}
 	for name, value := range map[string]string{
-		// In both spellings: curl takes http_proxy in small letters alone.
-		"HTTP_PROXY": proxy.HTTP.Reveal(), "http_proxy": proxy.HTTP.Reveal(),
-		"HTTPS_PROXY": proxy.HTTPS.Reveal(), "https_proxy": proxy.HTTPS.Reveal(),
-		"NO_PROXY": direct, "no_proxy": direct,
 		"EKSNODE_NODE_NAME":     in.Instance.NodeName,
 		"EKSNODE_CLUSTER":       in.Config.Spec.Cluster.Name,
 		"EKSNODE_INSTANCE_ID":   in.Instance.ID,

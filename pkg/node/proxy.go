@@ -100,8 +100,9 @@ func (p Proxy) Check() error {
 	return nil
 }
 
-// variables returns the environment of a program that goes this way.
-func (p Proxy) variables() map[string]api.Secret {
+// Variables returns the environment of a program that goes this way, each variable in
+// both spellings; none for what is not set.
+func (p Proxy) Variables() map[string]api.Secret {
 	out := map[string]api.Secret{}
 	set := func(names []string, value api.Secret) {
 		for _, n := range names {
@@ -134,7 +135,7 @@ func (in Input) ProxyEnvironment(unit string) map[string]api.Secret {
 	if !ok || !slices.Contains(in.ProxyUnits(), unit) {
 		return nil
 	}
-	out := p.variables()
+	out := p.Variables()
 	users := in.unitEnvironment(unit)
 	for _, names := range [][]string{httpProxy, httpsProxy, noProxy} {
 		if slices.ContainsFunc(names, func(n string) bool { _, ok := users[n]; return ok }) {
