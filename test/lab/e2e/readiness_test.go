@@ -82,7 +82,7 @@ readiness:
 		stop := make(chan struct{})
 		wanted := make(chan []lab.Taint)
 		go func() { wanted <- busy(t, l, name, stop) }()
-		narrow(t, l)
+		narrow(t, l, name)
 		grant(t, l)
 		err := l.WaitNode(within(t, time.Minute), name, "is without the startup taint", func(n lab.Node) error {
 			if slices.Contains(n.Spec.Taints, startup) {
@@ -121,6 +121,14 @@ readiness:
 			[]string{"create", "clusterrole", "look-at-nodes", "--verb=get", "--resource=nodes"},
 			[]string{"create", "clusterrolebinding", "look-at-nodes", "--clusterrole=look-at-nodes", "--group=eksnode-readiness"})
 		as := []string{"--as=arn:aws:sts::1:assumed-role/eksnode-readiness/" + i.ID(), "--as-group=eksnode-readiness", "--as-group=system:authenticated"}
+		// The API server goes by a new binding once it has heard of it.
+		err := lab.Wait(within(t, time.Minute), "the role may look", func(ctx context.Context) error {
+			_, err := l.Kubectl(ctx, append([]string{"get", "node", name}, as...)...)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
 		other := []string{"--as=arn:aws:sts::1:assumed-role/eksnode-readiness/i-0000000000000000f", as[1], as[2]}
 		taints := func(text string) string { return `{"spec":{"taints":` + text + `}}` }
 		for what, args := range map[string][]string{
@@ -284,18 +292,28 @@ metadata: {name: eksnode-readiness}
 spec: {policyName: eksnode-readiness, validationActions: [Deny]}
 `
 
-// narrow applies the policy and waits until the API server goes by it: it compiles policies in the background.
-func narrow(t *testing.T, l *lab.Lab) {
+// narrow applies the policy and waits until the API server goes by it: it reads policies in the background, and its
+// caches know of one some time after the policy's status does.
+func narrow(t *testing.T, l *lab.Lab, node string) {
 	t.Helper()
 	if err := l.Apply(within(t, time.Minute), narrowing); err != nil {
 		t.Fatal(err)
 	}
 	err := lab.Wait(within(t, time.Minute), "the policy is in force", func(ctx context.Context) error {
 		out, err := l.Kubectl(ctx, "get", "validatingadmissionpolicy", "eksnode-readiness", "-o", "jsonpath={.status}")
-		if err == nil && (!strings.Contains(out, "observedGeneration") || strings.Contains(out, "expressionWarnings")) {
-			err = errors.New(out)
+		if err != nil {
+			return err
 		}
-		return err
+		if !strings.Contains(out, "observedGeneration") || strings.Contains(out, "expressionWarnings") {
+			return errors.New(out)
+		}
+		// Who is the administrator as well is refused by the policy alone.
+		_, err = l.Kubectl(ctx, "label", "node", node, "a=b", "--dry-run=server", "--as=arn:aws:sts::1:assumed-role/eksnode-readiness/i-0",
+			"--as-group=eksnode-readiness", "--as-group=system:masters")
+		if err == nil || !strings.Contains(err.Error(), "ValidatingAdmissionPolicy") {
+			return fmt.Errorf("a change that it forbids is not refused by it: %v", err)
+		}
+		return nil
 	})
 	if err != nil {
 		t.Fatal(err)
