@@ -3,8 +3,10 @@
 package e2e_test
 
 import (
+	"bytes"
 	"context"
 	"errors"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -91,19 +93,51 @@ func TestENIsHaveTheirKeepersUnderNodeadmsName(t *testing.T) {
 	})
 }
 
-// TestENIsHaveTheirKeeperWithoutNodeadm does what the package's udev rule does, whose daemon no box has.
+// boxRule is where an instance's disk has the package's udev rule for the links of boxes, which have not EC2's drivers: in
+// the place of the one in the package.
+const boxRule = "/etc/udev/rules.d/90-eksnode-eni.rules"
+
+// rule is the content of [boxRule].
+func rule(t *testing.T) []byte {
+	t.Helper()
+	text := must(os.ReadFile("../../../packaging/udev/90-eksnode-eni.rules"))(t)
+	const drivers = `ENV{ID_NET_DRIVER}!="ena|ixgbevf|vif"`
+	if !bytes.Contains(text, []byte(drivers)) {
+		t.Fatalf("the rule has no %s", drivers)
+	}
+	return bytes.Replace(text, []byte(drivers), []byte(`KERNEL!="ens*"`), 1)
+}
+
+// TestENIsHaveTheirKeeperWithoutNodeadm has the package's udev rule and units, real udev and real systemd-networkd do it
+// all: nothing is called by hand.
 func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 	l := start(t, lab.Options{NoControlPlane: true, IPv6: true})
 	i := launch(t, l, lab.InstanceSpec{ENIs: 3, Files: map[string][]byte{
 		"/etc/systemd/system/eksnode-config.service.d/off.conf": []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
 		"/etc/systemd/system/eksnode-run.service.d/off.conf":    []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
-		// A copy of the rule for the drivers of boxes.
-		"/usr/local/bin/boxrule": []byte("#!/bin/sh\nmkdir -p /run/udev/rules.d; sed s/ena.ixgbevf.vif/veth/ /usr/lib/udev/rules.d/90-eksnode-eni.rules >/run/udev/rules.d/90-box.rules\n"),
+		boxRule: rule(t),
 	}})
 	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	up := func(link string) { t.Helper(); shell(t, i, "systemctl start eksnode-eni@"+link+".service") }
+	says := func(what, command string, holds func(string) bool) {
+		t.Helper()
+		err := lab.Wait(within(t, time.Minute), what, func(ctx context.Context) error {
+			out, err := i.Shell(ctx, command)
+			if err == nil && !holds(strings.TrimSpace(out)) {
+				err = errors.New(out)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	kept := func(link string) {
+		t.Helper()
+		says("udev starts the unit of "+link, "systemctl is-active eksnode-eni@"+link+" || true", func(out string) bool { return out == "active" })
+	}
+	const records = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
 	configured := func(links ...string) {
 		t.Helper()
 		for _, link := range links {
@@ -119,13 +153,9 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 			}
 		}
 	}
-	for _, link := range []string{"ens5", "ens6", "ens7"} {
-		up(link)
-	}
 	configured("ens5", "ens6", "ens7")
 
-	t.Run("udev takes the rule, and starts the unit of a link", func(t *testing.T) {
-		shell(t, i, "boxrule")
+	t.Run("udev takes the rule, but not beside nodeadm's", func(t *testing.T) {
 		out := shell(t, i, "udevadm test --action=add /sys/class/net/ens6 2>&1")
 		if !strings.Contains(out, "SYSTEMD_WANTS=eksnode-eni@ens6.service") || strings.Contains(out, "90-eksnode-eni.rules:") {
 			t.Errorf("udev says: %s", out)
@@ -171,7 +201,7 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 
 	shell(t, i, "mkdir -p /run/nodeadm && touch /run/nodeadm/init")
 	link := must(i.AttachENI(within(t, time.Minute)))(t)
-	up(link)
+	kept(link)
 	alone := func(t *testing.T) {
 		t.Helper()
 		if out := shell(t, i, "networkctl list --no-legend "+link); !strings.Contains(out, "unmanaged") {
@@ -205,22 +235,17 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 			t.Fatal(err)
 		}
 		for _, l := range []string{"ens5", "ens6", "ens7", link} {
-			up(l)
+			kept(l)
 		}
 		configured("ens5", "ens6", "ens7")
 		alone(t)
-		shell(t, i, "systemctl stop eksnode-eni@"+link)
-		if out := shell(t, i, "ls /etc/eks/nodeadm/udev-net-manager/*"); !strings.Contains(out, link) {
-			t.Errorf("an interface that is there is forgotten: %s", out)
+		if out := shell(t, i, records); !strings.Contains(out, link+":cni") {
+			t.Errorf("who looks after %s is forgotten: %s", link, out)
 		}
-		up(link)
 		if err := i.DetachENI(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		shell(t, i, "systemctl stop eksnode-eni@"+link)
-		if out := shell(t, i, "ls /etc/eks/nodeadm/udev-net-manager/*"); strings.Contains(out, link) {
-			t.Errorf("it is still remembered: %s", out)
-		}
+		says("it is forgotten", records, func(out string) bool { return !strings.Contains(out, link) && strings.Contains(out, "ens7:") })
 	})
 }
 

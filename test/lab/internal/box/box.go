@@ -132,8 +132,11 @@ exec nsenter --net="$NETNS" systemd-nspawn --quiet --directory="$DIR/root" --mac
 `
 
 // initScript is the first thing in the box. nspawn hands out the v1 controllers read-only, so systemd in the box could
-// set no limit; and it makes no node for devices a real host has.
-const initScript = `for d in /sys/fs/cgroup/*; do mount -o remount,bind,rw "$d" 2>/dev/null || true; done
+// set no limit; and it makes no node for devices a real host has. systemd listens to udev only if its control socket is
+// there when it starts, or /dev is a devtmpfs, as on a machine; with the name in its place, devices are units in the box
+// too, and udev's rules may want units.
+const initScript = `mkdir -p /run/udev; : >/run/udev/control
+for d in /sys/fs/cgroup/*; do mount -o remount,bind,rw "$d" 2>/dev/null || true; done
 mknod -m 600 /dev/loop-control c 10 237 2>/dev/null; mknod -m 666 /dev/fuse c 10 229 2>/dev/null
 exec /lib/systemd/systemd`
 
