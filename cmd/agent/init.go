@@ -14,6 +14,9 @@ import (
 	"github.com/eksnode/eksnode/pkg/system/console"
 )
 
+// defaultTimeout bounds init; a node that takes longer is usually replaced by what launched it.
+const defaultTimeout = 15 * time.Minute
+
 // initFlags are those of init; plan shares the first two.
 type initFlags struct {
 	sources []string
@@ -41,7 +44,7 @@ should be is not touched, and only services whose inputs have changed restart.`,
 	}
 	f.bindSources(cmd)
 	cmd.Flags().StringVar(&f.phase, "phase", "all", "config writes configuration and leaves services alone; run does the rest; all does both")
-	cmd.Flags().DurationVar(&f.timeout, "timeout", 15*time.Minute, "bound for everything")
+	cmd.Flags().DurationVar(&f.timeout, "timeout", defaultTimeout, "bound for everything but hooks and readiness, whose own timeouts come on top")
 	cmd.Flags().DurationVar(&f.settle, "settle", 10*time.Minute, "bound for the wait until the node is Ready; 0 does not wait")
 	return cmd
 }
@@ -67,16 +70,17 @@ func (a *app) init(ctx context.Context, f initFlags) error {
 	if err := a.needRoot("init"); err != nil {
 		return err
 	}
-	return a.bootstrap(ctx, f.timeout, bootstrap.InitOptions{
-		Load:   bootstrap.LoadOptions{URIs: f.sources, Stdin: a.stdin, Now: a.now()},
-		Scope:  scope,
-		Settle: f.settle,
+	return a.bootstrap(ctx, bootstrap.InitOptions{
+		Load:    bootstrap.LoadOptions{URIs: f.sources, Stdin: a.stdin, Now: a.now()},
+		Scope:   scope,
+		Timeout: f.timeout,
+		Settle:  f.settle,
 	})
 }
 
 // bootstrap runs init under the lock, within its bound, and says the verdict
 // where it is looked for: journal, console and status file.
-func (a *app) bootstrap(ctx context.Context, timeout time.Duration, o bootstrap.InitOptions) error {
+func (a *app) bootstrap(ctx context.Context, o bootstrap.InitOptions) error {
 	e, err := a.engine()
 	if err != nil {
 		return err
@@ -89,8 +93,6 @@ func (a *app) bootstrap(ctx context.Context, timeout time.Duration, o bootstrap.
 		return err
 	}
 	defer unlock()
-	ctx, cancel := context.WithTimeoutCause(ctx, timeout, fmt.Errorf("not done within %s", timeout))
-	defer cancel()
 	e.Progress = a.progress()
 	report, err := e.Init(ctx, o)
 	a.say(o.Scope, report)

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -114,8 +113,8 @@ func (a *app) nodeadmRun(ctx context.Context, sources []string, cache string, sc
 	if cache != "" {
 		load.Fallback = []string{"file://" + cache}
 	}
-	err := a.bootstrap(ctx, 15*time.Minute, bootstrap.InitOptions{
-		Load: load, Scope: scope,
+	err := a.bootstrap(ctx, bootstrap.InitOptions{
+		Load: load, Scope: scope, Timeout: defaultTimeout,
 		Configured: func(l bootstrap.Loaded, in node.Input) {
 			if cache == "" {
 				return

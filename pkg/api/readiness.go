@@ -90,13 +90,7 @@ func (r Readiness) StartupTaint() Taint {
 }
 
 // Within returns how long is waited for the checks.
-func (r Readiness) Within() time.Duration {
-	d, err := time.ParseDuration(r.Timeout)
-	if err != nil { // empty; anything else has been refused
-		d, _ = time.ParseDuration(DefaultReadinessTimeout)
-	}
-	return d
-}
+func (r Readiness) Within() time.Duration { return durationOr(r.Timeout, DefaultReadinessTimeout) }
 
 // AutoDevices are the resources whose number can be told from the PCI bus.
 func AutoDevices() []string {

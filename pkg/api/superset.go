@@ -1,5 +1,7 @@
 package api
 
+import "time"
+
 // Superset holds the fields of [APIVersionSuperset] that nodeadm does not have. A
 // document of nodeadm's group may not use them: nodeadm would pass over them in
 // silence. The zero value asks for nothing.
@@ -340,6 +342,18 @@ type Hook struct {
 
 // DefaultHookTimeout bounds a hook without a timeout.
 const DefaultHookTimeout = "1m"
+
+// Within returns how long the hook may take.
+func (h Hook) Within() time.Duration { return durationOr(h.Timeout, DefaultHookTimeout) }
+
+// durationOr reads a duration that has been checked; an empty one is the other.
+func durationOr(text, other string) time.Duration {
+	d, err := time.ParseDuration(text)
+	if err != nil { // empty; anything else has been refused
+		d, _ = time.ParseDuration(other)
+	}
+	return d
+}
 
 // HookStage is a moment on the way to a node.
 type HookStage string

@@ -17,6 +17,9 @@ import (
 type InitOptions struct {
 	Load  LoadOptions
 	Scope Scope
+	// Timeout bounds everything but what the configuration bounds itself: the timeouts
+	// of hooks and of readiness come on top. Zero does not bound.
+	Timeout time.Duration
 	// Settle bounds the wait for the node to be Ready; zero does not wait.
 	Settle time.Duration
 	// Configured is called after the configuration has been loaded and facts
@@ -30,8 +33,43 @@ type InitOptions struct {
 func (e *Engine) Init(ctx context.Context, o InitOptions) (Report, error) {
 	r := e.begin("init")
 	r.recall()
-	err := r.run(ctx, o)
-	return r.end(ended(ctx, err))
+	var loaded Loaded
+	err := within(ctx, o.Timeout, 0, func(ctx context.Context) error {
+		var err error
+		loaded, err = r.load(ctx, o.Load)
+		return err
+	})
+	if err != nil {
+		return r.end(err)
+	}
+	bound := o.Timeout
+	if bound > 0 {
+		bound += ownBounds(loaded.Merged.Config)
+	}
+	return r.end(within(ctx, bound, e.Now().Sub(r.report.Started), func(ctx context.Context) error { return r.run(ctx, o, loaded) }))
+}
+
+// within runs f under what is left of a bound; zero is none.
+func within(ctx context.Context, bound, spent time.Duration, f func(context.Context) error) error {
+	if bound > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, bound-spent, fmt.Errorf("not done within %s", bound))
+		defer cancel()
+	}
+	return ended(ctx, f(ctx))
+}
+
+// ownBounds is how long the programs and the readiness of a configuration may take by
+// what it says itself: who gives a hook an hour means it.
+func ownBounds(c api.NodeConfig) time.Duration {
+	var sum time.Duration
+	for _, h := range c.Spec.Hooks {
+		sum += h.Within()
+	}
+	if c.Spec.Readiness.Asked() {
+		sum += c.Spec.Readiness.Within()
+	}
+	return sum
 }
 
 // recorder is a run in progress: the engine, and the report being written.
@@ -85,25 +123,27 @@ func (r *recorder) phase(name string, f func() (detail string, err error)) error
 	return nil
 }
 
-func (r *recorder) run(ctx context.Context, o InitOptions) error {
-	e := r.e
+// load is the phase that reads the configuration.
+func (r *recorder) load(ctx context.Context, o LoadOptions) (Loaded, error) {
 	var loaded Loaded
 	err := r.phase("load", func() (string, error) {
 		var err error
-		loaded, err = Load(ctx, e.Platform, o.Load)
+		loaded, err = Load(ctx, r.e.Platform, o)
 		r.report.Sources, r.report.ConfigProblems = loaded.Texts, telling(loaded.Problems)
 		for _, p := range loaded.Problems {
-			e.Log.Log(ctx, level(p.Severity), "configuration", "problem", p.String())
+			r.e.Log.Log(ctx, level(p.Severity), "configuration", "problem", p.String())
 		}
 		return strings.Join(loaded.Texts, ", "), err
 	})
-	if err != nil {
-		return err
-	}
-	r.report.Node.Cluster = loaded.Merged.Config.Spec.Cluster.Name
+	return loaded, err
+}
 
+// run is everything after load.
+func (r *recorder) run(ctx context.Context, o InitOptions, loaded Loaded) error {
+	e := r.e
+	r.report.Node.Cluster = loaded.Merged.Config.Spec.Cluster.Name
 	var in node.Input
-	err = r.phase("gather", func() (string, error) {
+	err := r.phase("gather", func() (string, error) {
 		var err error
 		in, err = e.Gather(ctx, loaded)
 		r.identify(in)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/health"
 	"github.com/eksnode/eksnode/pkg/node"
@@ -176,6 +177,36 @@ func TestARunThatDoesNotWaitLeavesTheTaintAndSaysSo(t *testing.T) {
 			t.Errorf("%v, %d looks, notes %q", err, m.looks, r.Notes)
 		}
 	})
+}
+
+func TestReadinessHasTheTimeThatItAsksForBesideTheRuns(t *testing.T) {
+	for _, row := range []struct {
+		config, err string
+	}{
+		{"  readiness: {checks: {cni: true}, timeout: 40m}\n", ""},
+		{"  hooks:\n  - {name: a, stage: post-ready, command: [/a], timeout: 20m}\n  - {name: b, stage: post-ready, command: [/b], timeout: 20m}\n", ""},
+		{"  hooks:\n  - {name: a, stage: post-ready, command: [/a], timeout: 5m}\n", "within 6m0s"},
+		{"", "within 1m0s"},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			m := newGated(t)
+			m.config = strings.Replace(m.config, api.APIVersion, api.APIVersionSuperset, 1) + row.config
+			m.csi = 200 // looks, some seconds apart
+			gate := m.engine.Platform.Readiness
+			m.engine.Platform.Readiness = func(in node.Input) (*platform.Readiness, error) {
+				r, err := gate(in)
+				r.Within = 40 * time.Minute
+				return r, err
+			}
+			_, err := m.engine.Init(t.Context(), InitOptions{Timeout: time.Minute, Settle: time.Minute, Load: LoadOptions{Now: m.engine.Now()}})
+			switch {
+			case row.err == "" && (err != nil || m.releases != 1):
+				t.Errorf("%s: %v, %d releases", row.config, err, m.releases)
+			case row.err != "" && (err == nil || !strings.Contains(err.Error(), row.err) || m.releases != 0):
+				t.Errorf("%s: %v, want %s", row.config, err, row.err)
+			}
+		})
+	}
 }
 
 func TestWithoutReadinessThereIsNoPhase(t *testing.T) {
