@@ -26,6 +26,11 @@ func (a *app) printHardware(m inspected) error {
 			row("  open", f.Platform.Open), row("  firmware", f.DMI.BIOSVendor, f.DMI.BIOSVersion, f.DMI.BIOSDate), row("  boot", f.Security.Boot, said("secure boot ", f.Security.SecureBoot)),
 			row("  hypervisor", f.Hypervisor.Kind, f.Hypervisor.Version))
 	}
+	if w := m.Whereabouts; w != nil {
+		p.section("Whereabouts", row("  instance", w.InstanceID, w.InstanceType, w.Lifecycle), row("  image", w.ImageID),
+			row("  region", w.Region, said("partition ", w.Partition)), row("  zone", w.Zone, w.ZoneID, w.ZoneType), row("  outpost", w.OutpostARN),
+			row("  placement group", w.PlacementGroup, said("partition ", w.PartitionNumber)))
+	}
 	p.section("Processors", processorRows(f.CPU)...)
 	p.section("Memory", memoryRows(f.Memory)...)
 	p.section("NUMA nodes", nodeRows(f.NUMA)...)

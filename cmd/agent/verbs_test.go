@@ -2,6 +2,9 @@ package main
 
 import (
 	"encoding/json"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -11,10 +14,12 @@ import (
 	"testing/fstest"
 
 	"github.com/eksnode/eksnode/internal/golden"
+	"github.com/eksnode/eksnode/pkg/aws/awstest"
 	"github.com/eksnode/eksnode/pkg/bootstrap"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/hardware"
 	"github.com/eksnode/eksnode/pkg/host"
+	"github.com/eksnode/eksnode/pkg/platform/ec2"
 	"github.com/eksnode/eksnode/pkg/system/lock"
 )
 
@@ -53,7 +58,7 @@ func TestHardwareAsText(t *testing.T) {
 			t.Fatal(err)
 		}
 		var out strings.Builder
-		if err := (&app{stdout: &out}).printHardware(withFindings(facts, "")); err != nil {
+		if err := (&app{stdout: &out}).printHardware(withFindings(inspected{Facts: facts}, "")); err != nil {
 			t.Fatal(err)
 		}
 		golden.Assert(t, "testdata/hardware/"+name+".txt", out.String())
@@ -68,16 +73,63 @@ func TestHardwareIsComparedWithTheInstanceType(t *testing.T) {
 	for _, row := range []struct{ given, want string }{
 		{"", `"code":"GPUMissing"`}, {"g5.xlarge", `"expected":"1 a10g"`},
 	} {
-		b, err := json.Marshal(withFindings(facts, row.given))
+		b, err := json.Marshal(withFindings(inspected{Facts: facts}, row.given))
 		if err != nil || !strings.Contains(string(b), row.want) || !strings.HasPrefix(string(b), `{"cpu":{"online":192,`) {
 			t.Errorf("%q: %v, no %s in %s", row.given, err, row.want, b)
 		}
 	}
 	// Nothing is expected of a machine that is of no instance type.
 	facts.Platform.InstanceType = ""
-	if m := withFindings(facts, ""); m.Findings != nil {
+	if m := withFindings(inspected{Facts: facts}, ""); m.Findings != nil {
 		t.Errorf("found %+v", m.Findings)
 	}
+	// Metadata knows what Xen's firmware does not say.
+	if m := withFindings(inspected{Facts: facts, Whereabouts: &ec2.Whereabouts{InstanceType: "p5.48xlarge"}}, ""); len(m.Findings) != 1 {
+		t.Errorf("found %+v", m.Findings)
+	}
+}
+
+func TestHardwareSaysWhereTheInstanceIs(t *testing.T) {
+	s := awstest.NewIMDS()
+	s.Set("meta-data/outpost-arn", "arn:aws:outposts:us-west-2:1:outpost/op-1")
+	s.Set("meta-data/placement/group-name", "ring")
+	s.Set("meta-data/placement/partition-number", "3")
+	server := httptest.NewServer(http.HandlerFunc(s.ServeHTTP))
+	t.Cleanup(server.Close)
+	ask := func(metadata string, facts hardware.Facts) (inspected, string) {
+		var out strings.Builder
+		a := &app{stdout: &out, log: slog.New(slog.DiscardHandler), getenv: func(name string) string {
+			return map[string]string{"AWS_EC2_METADATA_SERVICE_ENDPOINT": server.URL}[name]
+		}}
+		m := inspected{Facts: facts}
+		a.locate(t.Context(), &m, metadata)
+		if err := a.printHardware(m); err != nil {
+			t.Fatal(err)
+		}
+		return m, out.String()
+	}
+	nitro := hardware.Facts{Platform: hardware.Platform{Name: hardware.EC2Nitro, Open: "where it is"}}
+	for _, row := range []struct {
+		metadata string
+		facts    hardware.Facts
+		asked    bool
+	}{{"auto", nitro, true}, {"yes", hardware.Facts{}, true}, {"auto", hardware.Facts{}, false}, {"no", nitro, false}} {
+		before := len(s.Requests())
+		m, out := ask(row.metadata, row.facts)
+		if (len(s.Requests()) > before) != row.asked || (m.Whereabouts != nil) != row.asked || row.asked && m.Platform.Open != "" {
+			t.Errorf("%s on %s: %d requests, %+v", row.metadata, row.facts.Platform.Name, len(s.Requests())-before, m)
+		}
+		for _, want := range []string{"us-west-2a", "availability-zone", "partition aws\n", "arn:aws:outposts:us-west-2:1:outpost/op-1", "ring  partition 3"} {
+			if strings.Contains(out, want) != row.asked {
+				t.Errorf("%s on %s: %q in\n%s", row.metadata, row.facts.Platform.Name, want, out)
+			}
+		}
+	}
+	server.Close()
+	if m, out := ask("yes", nitro); m.Whereabouts != nil || !strings.Contains(out, "  metadata: cannot tell where this instance is: ") || m.Platform.Open == "" {
+		t.Errorf("without metadata: %+v\n%s", m, out)
+	}
+	agent("hardware", "--metadata", "maybe").run(t).expect(t, 1, "", `metadata "maybe": known are auto, yes and no`)
 }
 
 func TestOnlyRootChangesTheMachine(t *testing.T) {

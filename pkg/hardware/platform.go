@@ -56,6 +56,9 @@ type Platform struct {
 	Open string `json:"open,omitempty"`
 }
 
+// OnEC2 reports whether the firmware is that of an EC2 instance.
+func (p Platform) OnEC2() bool { return p.Name == EC2Nitro || p.Name == EC2Metal || p.Name == EC2Xen }
+
 // openOnEC2: no difference of firmware between these places is known.
 const openOnEC2 = "whether this is in a Region, in a Local Zone, in a Wavelength Zone or on an Outpost: " +
 	"instance metadata says (placement/availability-zone, outpost-arn)"

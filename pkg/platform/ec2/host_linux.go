@@ -134,7 +134,10 @@ func (p *place) pullCredentials(ctx context.Context, ref, host string) (user, pa
 }
 
 // checks are those of the way to a Ready node.
-func (p *place) checks(in node.Input) []health.Check { return cluster.Checks(p.target(in)) }
+func (p *place) checks(in node.Input) []health.Check {
+	inspect := func() hardware.Facts { return hardware.Inspect(os.DirFS("/"), runtime.GOARCH) }
+	return append(hardwareChecks(in, inspect), cluster.Checks(p.target(in))...)
+}
 
 // target is the cluster, and how the node presents itself to it.
 func (p *place) target(in node.Input) cluster.Target {

@@ -46,6 +46,14 @@ func TestENIsHaveTheirKeepersUnderNodeadmsName(t *testing.T) {
 			t.Errorf("default routes: %s", out)
 		}
 	})
+	t.Run("the agent tells where the instance is", func(t *testing.T) {
+		out := shell(t, i, "eksnode hardware --metadata yes")
+		for _, want := range []string{"instance  " + i.ID() + "  m5.large", "region    us-west-2  partition aws", "us-west-2a", "availability-zone"} {
+			if !strings.Contains(out, want) {
+				t.Errorf("no %q in %s", want, out)
+			}
+		}
+	})
 	t.Run("what comes from the second address leaves by the second interface", func(t *testing.T) {
 		second := i.EC2.Instance().Interfaces[1].IPv4s[0]
 		if out := shell(t, i, "ip rule"); !strings.Contains(out, "32765:\tfrom "+second+" lookup 10001") {
