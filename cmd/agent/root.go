@@ -34,7 +34,7 @@ func (a *app) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&a.platform, "platform", "", "kind of place this machine is in; told by the machine image when not given")
 	root.AddCommand(
 		a.initCommand(), a.planCommand(), a.statusCommand(), a.configCommand(), a.hardwareCommand(),
-		a.tokenCommand(), a.credentialProviderCommand(), a.resetCommand(), a.eniCommand(), a.versionCommand(),
+		a.tokenCommand(), a.credentialProviderCommand(), a.resetCommand(), a.runCommand(), a.eniCommand(), a.versionCommand(),
 	)
 	return root
 }

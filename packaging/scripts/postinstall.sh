@@ -11,6 +11,8 @@ esac
 [ -d /run/systemd/system ] && systemctl daemon-reload || true
 # On an upgrade the units stay as the administrator has them.
 if [ "$fresh" = yes ] && command -v systemctl >/dev/null 2>&1; then
-    systemctl enable eksnode-config.service eksnode-run.service eksnode-cni-reset.service
+    systemctl enable eksnode.service eksnode-config.service eksnode-run.service eksnode-cni-reset.service
 fi
+# A daemon that runs goes on with the new program; on an upgrade alone is there one.
+[ -d /run/systemd/system ] && systemctl try-restart eksnode.service || true
 exit 0

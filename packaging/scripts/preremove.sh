@@ -8,7 +8,8 @@ case "$1" in
     *) exit 0 ;;
 esac
 if command -v systemctl >/dev/null 2>&1; then
-    systemctl disable eksnode-config.service eksnode-run.service eksnode-cni-reset.service || true
+    [ -d /run/systemd/system ] && systemctl stop eksnode.service || true
+    systemctl disable eksnode.service eksnode-config.service eksnode-run.service eksnode-cni-reset.service || true
 fi
 if grep -qs '"id"' /var/lib/eksnode/owned.json; then
     echo "eksnode: this machine is still configured as a node, and its kubelet asks /usr/bin/eksnode for tokens." >&2

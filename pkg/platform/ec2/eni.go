@@ -6,19 +6,23 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
+	"path"
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eksnode/eksnode/internal/retry"
 	"github.com/eksnode/eksnode/pkg/aws/imds"
 	"github.com/eksnode/eksnode/pkg/cni"
+	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/system"
 	"github.com/eksnode/eksnode/pkg/system/file"
+	"github.com/eksnode/eksnode/pkg/system/lock"
 	"github.com/eksnode/eksnode/pkg/system/networkd"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
 )
@@ -32,11 +36,16 @@ type ENIs struct {
 	files  *file.Driver
 	links  links
 	log    *slog.Logger
+	// getenv reads the agent's environment.
+	getenv func(string) string
 	// reloadNetworkManager makes NetworkManager read its files again, where it runs.
 	reloadNetworkManager func(context.Context) error
 	// patience is how long metadata may take to tell of an interface that has just
 	// been attached; attachBound when zero.
 	patience time.Duration
+
+	idMu sync.Mutex
+	id   string // of the instance, once it has been asked for
 }
 
 // attachBound is how long instance metadata may be late about an interface that has
@@ -63,7 +72,8 @@ type networkManager interface {
 // are there before the machine's daemons start are systemd-networkd's, later ones
 // were attached by the network plugin and are left alone for ever, also by NetworkManager
 // where it is installed, which is told. For the former the files are written;
-// systemd-networkd must be told to read them.
+// systemd-networkd must be told to read them. The primary one is always
+// systemd-networkd's: a driver that is loaded anew must not cost the machine its network.
 func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	if err := cni.CheckLink(link); err != nil {
 		return "", err
@@ -72,7 +82,7 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot tell whose interface %s is: %w", link, err)
 	}
-	manager, err := e.manager(ctx, id.InstanceID, link)
+	manager, err := e.manager(ctx, id, link)
 	if err != nil {
 		return "", err
 	}
@@ -121,9 +131,15 @@ func (e *ENIs) unmanage(ctx context.Context, link string) error {
 	return e.reloadNetworkManager(ctx)
 }
 
-// manager returns who looks after a link, and writes it down when it is new.
-func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manager, error) {
-	record := cni.RecordFile(e.layout, instanceID, link)
+// manager returns who looks after a link, and writes it down when it is new. udev's unit
+// and the daemon may ask at the same time; the one that comes first decides.
+func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.Manager, error) {
+	held, err := e.lock(ctx)
+	if err != nil {
+		return "", err
+	}
+	defer held.Release()
+	record := cni.RecordFile(e.layout, id.InstanceID, link)
 	b, err := e.root.ReadFile(record, 64)
 	switch {
 	case err == nil:
@@ -135,13 +151,47 @@ func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manage
 	case !rootfs.Absent(err):
 		return "", fmt.Errorf("cannot read who looks after %s: %w", link, err)
 	}
-	m := cni.ManagerNetworkd
-	if _, err := e.root.Stat(e.layout.RunMarker); err == nil {
-		m = cni.ManagerCNI
-	} else if !rootfs.Absent(err) {
-		return "", fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
+	m, err := e.judge(id, link)
+	if err != nil {
+		return "", err
 	}
 	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
+}
+
+// judge says whose an ENI is that nothing is written down about.
+func (e *ENIs) judge(id imds.Identity, link string) (cni.Manager, error) {
+	mac, _, err := e.links.MAC(link)
+	if err != nil {
+		return "", fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
+	}
+	_, err = e.root.Stat(e.layout.RunMarker)
+	switch {
+	case mac == id.MAC, rootfs.Absent(err):
+		return cni.ManagerNetworkd, nil
+	case err != nil:
+		return "", fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
+	}
+	return cni.ManagerCNI, nil
+}
+
+// lockBound is how long another may take to decide about an ENI, which is a matter of
+// milliseconds.
+const lockBound = 10 * time.Second
+
+// lock keeps other processes from deciding at the same time.
+func (e *ENIs) lock(ctx context.Context) (*lock.Lock, error) {
+	dir, err := e.root.Path(path.Join(e.layout.RunDir, "eni"))
+	if err != nil {
+		return nil, err
+	}
+	return retry.Value(ctx, retry.Policy{Within: lockBound, Base: 5 * time.Millisecond, Max: 50 * time.Millisecond},
+		func(context.Context) (*lock.Lock, error) {
+			l, err := lock.Acquire(dir)
+			if fault.CodeOf(err) != fault.AlreadyRunning {
+				err = retry.Stop(err)
+			}
+			return l, err
+		})
 }
 
 // describe asks the kernel and instance metadata about an ENI. Of one that has just been

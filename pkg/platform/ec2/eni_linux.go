@@ -23,7 +23,7 @@ func NewENIs(o Options) (*ENIs, error) {
 	}
 	root := rootfs.At("/")
 	return &ENIs{
-		imds: client, layout: layout(o.Getenv), root: root, files: file.New(root), links: kernelLinks{}, log: o.Log,
+		imds: client, layout: layout(o.Getenv), root: root, files: file.New(root), links: kernelLinks{}, log: o.Log, getenv: o.Getenv,
 		reloadNetworkManager: networkmanager.Reload,
 	}, nil
 }

@@ -12,3 +12,6 @@ func (e *ENIs) Reload(context.Context) error { return unsupported() }
 
 // Await fails: ENIs are looked after on Linux alone.
 func (e *ENIs) Await(context.Context) error { return unsupported() }
+
+// Watch fails: ENIs are looked after on Linux alone.
+func (e *ENIs) Watch(context.Context, func()) error { return unsupported() }

@@ -67,7 +67,6 @@ func TestNetworkManagerLeavesThePluginsENIsAloneAfterARebootToo(t *testing.T) {
 func TestWithoutNetworkManagerNothingIsSaidToIt(t *testing.T) {
 	needRoot(t)
 	b := newBench(t)
-	b.links = fakeLinks{}
 	b.started(t)
 	b.add(t, "ens6", cni.ManagerCNI)
 	if err := b.Remove(t.Context(), "ens6"); err != nil || b.reloads != 0 || b.read(t, unmanagedFile) != "" {

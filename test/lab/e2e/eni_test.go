@@ -257,6 +257,82 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 	})
 }
 
+// TestTheDaemonKeepsENIsWithoutUdev has no rule for the links of boxes: the kernel alone tells of them, over netlink.
+func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
+	l := start(t, lab.Options{NoControlPlane: true})
+	i := launch(t, l, lab.InstanceSpec{ENIs: 2, Files: map[string][]byte{
+		"/etc/systemd/system/eksnode-config.service.d/off.conf": []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
+		// In the place of the node's start, what it begins with: from then on ENIs are the plugin's.
+		"/etc/systemd/system/eksnode-run.service.d/mark.conf": []byte("[Service]\nExecStart=\nExecStart=/bin/sh -c 'ls /etc/eks/nodeadm/udev-net-manager/* >/run/decided; mkdir -p /run/nodeadm; touch /run/nodeadm/init'\n"),
+		"/etc/systemd/system/eksnode.service.d/links.conf":    []byte("[Service]\nEnvironment=EKSNODE_ENI_LINKS=ens*\n"),
+	}})
+	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	says := func(what, command string, holds func(string) bool) {
+		t.Helper()
+		err := lab.Wait(within(t, time.Minute), what, func(ctx context.Context) error {
+			out, err := i.Shell(ctx, command)
+			if err == nil && !holds(strings.TrimSpace(out)) {
+				err = errors.New(out)
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	is := func(link, state string) {
+		t.Helper()
+		says(link+" is "+state, "networkctl list --no-legend "+link, func(out string) bool { return strings.HasSuffix(out, " "+state) })
+	}
+	const records = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
+	booted := func() {
+		t.Helper()
+		says("the node's start is done", "systemctl is-active eksnode-run || true", func(out string) bool { return out == "active" })
+		// The start has waited for what the daemon decides about the ENIs of the boot.
+		if out := shell(t, i, "cat /run/decided"); !strings.Contains(out, "ens5") || !strings.Contains(out, "ens6") {
+			t.Errorf("decided before the node's start: %s", out)
+		}
+		is("ens5", "configured")
+		is("ens6", "configured")
+	}
+	booted()
+	if out := shell(t, i, "systemctl show eksnode --property=StatusText,Type,NRestarts"); !strings.Contains(out, "StatusText=watching network interfaces") || !strings.Contains(out, "NRestarts=0") {
+		t.Errorf("the daemon: %s", out)
+	}
+	if out := shell(t, i, "ip rule"); !strings.Contains(out, "32765:\tfrom "+i.EC2.Instance().Interfaces[1].IPv4s[0]+" lookup 10001") {
+		t.Errorf("rules: %s", out)
+	}
+
+	link := must(i.AttachENI(within(t, time.Minute)))(t)
+	says("whose it is is written down", records, func(out string) bool { return strings.Contains(out, link+":cni") })
+	is(link, "unmanaged")
+	// Pods' links are none of its business, however many.
+	i.EC2.ResetRequests()
+	shell(t, i, "for n in $(seq 20); do ip link add eni$n type veth peer name peer$n; done; for n in $(seq 20); do ip link del eni$n; done")
+	if asked := i.EC2.Requests(); len(asked) > 0 {
+		t.Errorf("for the links of pods metadata was asked %d times", len(asked))
+	}
+	shell(t, i, "systemctl kill --signal=KILL eksnode")
+	says("systemd starts it again", "systemctl show eksnode --property=NRestarts,ActiveState", func(out string) bool {
+		return strings.Contains(out, "NRestarts=1") && strings.Contains(out, "ActiveState=active")
+	})
+	is(link, "unmanaged")
+	if err := i.DetachENI(within(t, time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	says("it is forgotten", records, func(out string) bool { return !strings.Contains(out, link) && strings.Contains(out, "ens6:io.systemd.Network") })
+
+	again := must(i.AttachENI(within(t, time.Minute)))(t)
+	says("it is written down again", records, func(out string) bool { return strings.Contains(out, again+":cni") })
+	if err := i.Reboot(within(t, 2*time.Minute)); err != nil {
+		t.Fatal(err)
+	}
+	booted()
+	is(again, "unmanaged")
+}
+
 // podOnENI does what the VPC CNI does for a pod with a secondary address of the fourth ENI (card 0, device 3: table 4).
 // That the VPC brings the address's packets to this ENI is in the lab that the ENI answers for it.
 const podOnENI = `set -e
