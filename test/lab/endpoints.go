@@ -70,19 +70,13 @@ func imdsPort(n int) int { return 20000 + n }
 // serveIMDS serves an instance's metadata until ctx ends.
 func (l *Lab) serveIMDS(ctx context.Context, i *Instance) error {
 	port := strconv.Itoa(imdsPort(i.number))
-	sources := []string{podCIDR(10 + i.number)}
-	var sources6 []string
+	if err := l.redirect(ctx, "iptables", imdsIP, port, []string{podCIDR(10 + i.number)}); err != nil {
+		return fmt.Errorf("cannot serve the metadata of %s: %w", i.Name, err)
+	}
 	for _, n := range i.nics {
-		sources = append(sources, n.ipv4)
-		if n.ipv6 != "" {
-			sources6 = append(sources6, n.ipv6)
+		if err := l.leadToIMDS(ctx, i, n); err != nil {
+			return err
 		}
-	}
-	if err := l.redirect(ctx, "iptables", imdsIP, port, sources); err != nil {
-		return fmt.Errorf("cannot serve the metadata of %s: %w", i.Name, err)
-	}
-	if err := l.redirect(ctx, "ip6tables", imdsIPv6, port, sources6); err != nil {
-		return fmt.Errorf("cannot serve the metadata of %s: %w", i.Name, err)
 	}
 	l.tasks.Go(func() {
 		listen := func() (net.Listener, error) { return netns.Listen(l.vpc.netns, "tcp", ":"+port) }
@@ -90,6 +84,22 @@ func (l *Lab) serveIMDS(ctx context.Context, i *Instance) error {
 			l.progress("%v", err)
 		}
 	})
+	return nil
+}
+
+// leadToIMDS brings what an interface asks of metadata to the instance's own: it answers on all of them.
+func (l *Lab) leadToIMDS(ctx context.Context, i *Instance, n nic) error {
+	port := strconv.Itoa(imdsPort(i.number))
+	var errs []error
+	if n.ipv4 != "" {
+		errs = append(errs, l.redirect(ctx, "iptables", imdsIP, port, []string{n.ipv4}))
+	}
+	if n.ipv6 != "" {
+		errs = append(errs, l.redirect(ctx, "ip6tables", imdsIPv6, port, []string{n.ipv6}))
+	}
+	if err := errors.Join(errs...); err != nil {
+		return fmt.Errorf("cannot serve the metadata of %s: %w", i.Name, err)
+	}
 	return nil
 }
 

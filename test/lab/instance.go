@@ -307,6 +307,9 @@ func (i *Instance) AttachENI(ctx context.Context) (string, error) {
 	if err := i.admit(); err != nil {
 		return "", err
 	}
+	if err := l.leadToIMDS(ctx, i, n); err != nil {
+		return "", err
+	}
 	return n.device, l.vpc.plug(ctx, i.netns, n)
 }
 

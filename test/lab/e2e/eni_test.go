@@ -101,6 +101,27 @@ func TestENIsHaveTheirKeepersUnderNodeadmsName(t *testing.T) {
 	})
 }
 
+// eniRecords shows who looks after which ENI, as it is written down.
+const eniRecords = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
+
+// daemonLinks has the daemon take the links of boxes for ENIs, which have not EC2's drivers.
+const daemonLinks = "[Service]\nEnvironment=EKSNODE_ENI_LINKS=ens*\n"
+
+// says waits until a command in the instance prints what holds.
+func says(t *testing.T, i *lab.Instance, what, command string, holds func(string) bool) {
+	t.Helper()
+	err := lab.Wait(within(t, time.Minute), what, func(ctx context.Context) error {
+		out, err := i.Shell(ctx, command)
+		if err == nil && !holds(strings.TrimSpace(out)) {
+			err = errors.New(out)
+		}
+		return err
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
 // boxRule is where an instance's disk has the package's udev rule for the links of boxes, which have not EC2's drivers: in
 // the place of the one in the package.
 const boxRule = "/etc/udev/rules.d/90-eksnode-eni.rules"
@@ -123,29 +144,17 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 	i := launch(t, l, lab.InstanceSpec{ENIs: 3, Files: map[string][]byte{
 		"/etc/systemd/system/eksnode-config.service.d/off.conf": []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
 		"/etc/systemd/system/eksnode-run.service.d/off.conf":    []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
+		// The daemon hears of the same links, and does not get in the way.
+		"/etc/systemd/system/eksnode.service.d/links.conf": []byte(daemonLinks),
 		boxRule: rule(t),
 	}})
 	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	says := func(what, command string, holds func(string) bool) {
-		t.Helper()
-		err := lab.Wait(within(t, time.Minute), what, func(ctx context.Context) error {
-			out, err := i.Shell(ctx, command)
-			if err == nil && !holds(strings.TrimSpace(out)) {
-				err = errors.New(out)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	kept := func(link string) {
 		t.Helper()
-		says("udev starts the unit of "+link, "systemctl is-active eksnode-eni@"+link+" || true", func(out string) bool { return out == "active" })
+		says(t, i, "udev starts the unit of "+link, "systemctl is-active eksnode-eni@"+link+" || true", func(out string) bool { return out == "active" })
 	}
-	const records = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
 	configured := func(links ...string) {
 		t.Helper()
 		for _, link := range links {
@@ -247,13 +256,13 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 		}
 		configured("ens5", "ens6", "ens7")
 		alone(t)
-		if out := shell(t, i, records); !strings.Contains(out, link+":cni") {
+		if out := shell(t, i, eniRecords); !strings.Contains(out, link+":cni") {
 			t.Errorf("who looks after %s is forgotten: %s", link, out)
 		}
 		if err := i.DetachENI(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		says("it is forgotten", records, func(out string) bool { return !strings.Contains(out, link) && strings.Contains(out, "ens7:") })
+		says(t, i, "it is forgotten", eniRecords, func(out string) bool { return !strings.Contains(out, link) && strings.Contains(out, "ens7:") })
 	})
 }
 
@@ -264,32 +273,18 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 		"/etc/systemd/system/eksnode-config.service.d/off.conf": []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
 		// In the place of the node's start, what it begins with: from then on ENIs are the plugin's.
 		"/etc/systemd/system/eksnode-run.service.d/mark.conf": []byte("[Service]\nExecStart=\nExecStart=/bin/sh -c 'ls /etc/eks/nodeadm/udev-net-manager/* >/run/decided; mkdir -p /run/nodeadm; touch /run/nodeadm/init'\n"),
-		"/etc/systemd/system/eksnode.service.d/links.conf":    []byte("[Service]\nEnvironment=EKSNODE_ENI_LINKS=ens*\n"),
+		"/etc/systemd/system/eksnode.service.d/links.conf":    []byte(daemonLinks),
 	}})
 	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	says := func(what, command string, holds func(string) bool) {
-		t.Helper()
-		err := lab.Wait(within(t, time.Minute), what, func(ctx context.Context) error {
-			out, err := i.Shell(ctx, command)
-			if err == nil && !holds(strings.TrimSpace(out)) {
-				err = errors.New(out)
-			}
-			return err
-		})
-		if err != nil {
-			t.Fatal(err)
-		}
-	}
 	is := func(link, state string) {
 		t.Helper()
-		says(link+" is "+state, "networkctl list --no-legend "+link, func(out string) bool { return strings.HasSuffix(out, " "+state) })
+		says(t, i, link+" is "+state, "networkctl list --no-legend "+link, func(out string) bool { return strings.HasSuffix(out, " "+state) })
 	}
-	const records = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
 	booted := func() {
 		t.Helper()
-		says("the node's start is done", "systemctl is-active eksnode-run || true", func(out string) bool { return out == "active" })
+		says(t, i, "the node's start is done", "systemctl is-active eksnode-run || true", func(out string) bool { return out == "active" })
 		// The start has waited for what the daemon decides about the ENIs of the boot.
 		if out := shell(t, i, "cat /run/decided"); !strings.Contains(out, "ens5") || !strings.Contains(out, "ens6") {
 			t.Errorf("decided before the node's start: %s", out)
@@ -306,7 +301,7 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 	}
 
 	link := must(i.AttachENI(within(t, time.Minute)))(t)
-	says("whose it is is written down", records, func(out string) bool { return strings.Contains(out, link+":cni") })
+	says(t, i, "whose it is is written down", eniRecords, func(out string) bool { return strings.Contains(out, link+":cni") })
 	is(link, "unmanaged")
 	// Pods' links are none of its business, however many.
 	i.EC2.ResetRequests()
@@ -315,17 +310,19 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 		t.Errorf("for the links of pods metadata was asked %d times", len(asked))
 	}
 	shell(t, i, "systemctl kill --signal=KILL eksnode")
-	says("systemd starts it again", "systemctl show eksnode --property=NRestarts,ActiveState", func(out string) bool {
+	says(t, i, "systemd starts it again", "systemctl show eksnode --property=NRestarts,ActiveState", func(out string) bool {
 		return strings.Contains(out, "NRestarts=1") && strings.Contains(out, "ActiveState=active")
 	})
 	is(link, "unmanaged")
 	if err := i.DetachENI(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	says("it is forgotten", records, func(out string) bool { return !strings.Contains(out, link) && strings.Contains(out, "ens6:io.systemd.Network") })
+	says(t, i, "it is forgotten", eniRecords, func(out string) bool {
+		return !strings.Contains(out, link) && strings.Contains(out, "ens6:io.systemd.Network")
+	})
 
 	again := must(i.AttachENI(within(t, time.Minute)))(t)
-	says("it is written down again", records, func(out string) bool { return strings.Contains(out, again+":cni") })
+	says(t, i, "it is written down again", eniRecords, func(out string) bool { return strings.Contains(out, again+":cni") })
 	if err := i.Reboot(within(t, 2*time.Minute)); err != nil {
 		t.Fatal(err)
 	}
