@@ -284,19 +284,27 @@ func TestThePackageInstallsUpgradesAndLeaves(t *testing.T) {
 	if err := i.CopyIn(within(t, time.Minute), os.Getenv("EKSNODE_DEB"), "/root/eksnode.deb"); err != nil {
 		t.Fatal(err)
 	}
-	if out := shell(t, i, "systemctl is-enabled eksnode-config eksnode-run; systemd-analyze verify /usr/lib/systemd/system/eksnode-*.service 2>&1; stat -c '%a %n' /etc/eksnode/config.d /var/lib/eksnode"); !regexp.MustCompile(`(?m)\Aenabled\nenabled\n700 /etc/eksnode/config.d\n700 /var/lib/eksnode\z`).MatchString(out) {
+	if out := shell(t, i, "systemctl is-enabled eksnode eksnode-config eksnode-run; systemd-analyze verify /usr/lib/systemd/system/eksnode*.service 2>&1; stat -c '%a %n' /etc/eksnode/config.d /var/lib/eksnode"); !regexp.MustCompile(`(?m)\Aenabled\nenabled\nenabled\n700 /etc/eksnode/config.d\n700 /var/lib/eksnode\z`).MatchString(out) {
 		t.Errorf("installed:\n%s", out)
 	}
 	if out := shell(t, i, "journalctl -b --no-pager | grep -i 'ordering cycle' || true"); out != "" {
 		t.Errorf("systemd broke a cycle: %s", out)
 	}
-	// What the administrator chose survives an upgrade.
+	// What the administrator chose survives an upgrade, after which the new daemon runs.
+	const daemon = "systemctl show --property=ActiveState,MainPID eksnode"
+	before := shell(t, i, daemon)
 	shell(t, i, "systemctl disable eksnode-run; touch /etc/eksnode/config.d/mine.yaml; dpkg -i /root/eksnode.deb")
 	if out := shell(t, i, "systemctl is-enabled eksnode-config eksnode-run || true"); out != "enabled\ndisabled" {
 		t.Errorf("after an upgrade: %s", out)
 	}
+	if after := shell(t, i, daemon); after == before || !strings.Contains(after, "ActiveState=active") || !strings.Contains(before, "ActiveState=active") {
+		t.Errorf("the daemon before the upgrade: %s, and after it: %s", before, after)
+	}
 	shell(t, i, "dpkg -r eksnode")
-	if out := shell(t, i, "ls /usr/bin/eksnode /usr/lib/systemd/system/eksnode-*.service /etc/systemd/system/multi-user.target.wants/eksnode-* 2>/dev/null || true; ls /etc/eksnode/config.d"); out != "mine.yaml" {
+	if out := shell(t, i, "pgrep -x eksnode || true"); out != "" {
+		t.Errorf("the daemon outlives its package: %s", out)
+	}
+	if out := shell(t, i, "ls /usr/bin/eksnode /usr/lib/systemd/system/eksnode*.service /etc/systemd/system/multi-user.target.wants/eksnode* 2>/dev/null || true; ls /etc/eksnode/config.d"); out != "mine.yaml" {
 		t.Errorf("after removal: %s", out)
 	}
 	shell(t, i, "dpkg -i /root/eksnode.deb && dpkg -P eksnode")
@@ -320,7 +328,7 @@ func TestTheRPMInstallsUpgradesAndLeaves(t *testing.T) {
 	}
 	// --nodeps: the machine's own packages are not in rpm's database.
 	shell(t, i, "rpm -i --nodeps /root/eksnode.rpm")
-	if out := shell(t, i, "systemctl is-enabled eksnode-config eksnode-run; eksnode version; stat -c '%a %n' /etc/eksnode/config.d /var/lib/eksnode"); !regexp.MustCompile(`\Aenabled\nenabled\neksnode .*\n700 /etc/eksnode/config.d\n700 /var/lib/eksnode\z`).MatchString(out) {
+	if out := shell(t, i, "systemctl is-enabled eksnode eksnode-config eksnode-run; eksnode version; stat -c '%a %n' /etc/eksnode/config.d /var/lib/eksnode"); !regexp.MustCompile(`\Aenabled\nenabled\nenabled\neksnode .*\n700 /etc/eksnode/config.d\n700 /var/lib/eksnode\z`).MatchString(out) {
 		t.Errorf("installed:\n%s", out)
 	}
 	shell(t, i, "systemctl disable eksnode-run; touch /etc/eksnode/config.d/mine.yaml; rpm -U --force --nodeps /root/eksnode.rpm")
@@ -328,7 +336,7 @@ func TestTheRPMInstallsUpgradesAndLeaves(t *testing.T) {
 		t.Errorf("after an upgrade: %s", out)
 	}
 	shell(t, i, "rpm -e eksnode")
-	if out := shell(t, i, "ls /usr/bin/eksnode /usr/lib/systemd/system/eksnode-*.service /etc/systemd/system/multi-user.target.wants/eksnode-* 2>/dev/null || true; ls /etc/eksnode/config.d"); out != "mine.yaml" {
+	if out := shell(t, i, "ls /usr/bin/eksnode /usr/lib/systemd/system/eksnode*.service /etc/systemd/system/multi-user.target.wants/eksnode* 2>/dev/null || true; ls /etc/eksnode/config.d"); out != "mine.yaml" {
 		t.Errorf("after removal: %s", out)
 	}
 }
