@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -18,7 +19,23 @@ import (
 	"github.com/eksnode/eksnode/test/lab/internal/cgroup"
 	"github.com/eksnode/eksnode/test/lab/internal/machine"
 	"github.com/eksnode/eksnode/test/lab/internal/netns"
+	"github.com/eksnode/eksnode/test/lab/internal/rootfs"
+	"github.com/eksnode/eksnode/test/lab/internal/vm"
 )
+
+// body is what an instance runs as: a [box.Box], or a [vm.VM] with a kernel of its own.
+type body interface {
+	Start(ctx context.Context) error
+	Reboot(ctx context.Context) error
+	PowerOff(ctx context.Context) error
+	Kill(ctx context.Context) error
+	Boots() int
+	Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, name string, args ...string) (code int, err error)
+	Journal(ctx context.Context, w io.Writer, args ...string) error
+	ConsoleLog() string
+	Upper() string
+	Leader() int
+}
 
 // InstanceSpec says what to launch. The zero value is an m5.large without user data.
 type InstanceSpec struct {
@@ -47,6 +64,8 @@ type InstanceSpec struct {
 	Files map[string][]byte
 	// Off leaves the instance switched off; see [Instance.Start].
 	Off bool
+	// Machine gives the instance a kernel, firmware and a PCI bus of its own; nil makes it a box.
+	Machine *Machine
 
 	// EC2 changes the description that EC2 and IMDS give, before it holds.
 	EC2 func(*aws.Instance) `json:"-"`
@@ -80,7 +99,7 @@ type Instance struct {
 	nics   []nic
 	netns  string
 	group  *cgroup.Tree
-	box    *box.Box
+	box    body
 	on     context.Context // ends when the instance is terminated
 	stop   context.CancelFunc
 }
@@ -96,7 +115,7 @@ func (l *Lab) Launch(ctx context.Context, spec InstanceSpec) (*Instance, error) 
 	if err != nil {
 		return nil, err
 	}
-	if err := i.launch(ctx, image.Layers); err != nil {
+	if err := i.launch(ctx, image); err != nil {
 		// Half an instance is of no use to anybody.
 		return nil, fmt.Errorf("cannot launch %s: %w", i.Name, errors.Join(err, i.Terminate(context.WithoutCancel(ctx))))
 	}
@@ -106,8 +125,8 @@ func (l *Lab) Launch(ctx context.Context, spec InstanceSpec) (*Instance, error) 
 	return i, nil
 }
 
-func (i *Instance) launch(ctx context.Context, layers []string) error {
-	if err := i.provision(ctx, layers); err != nil {
+func (i *Instance) launch(ctx context.Context, image rootfs.Image) error {
+	if err := i.provision(ctx, image); err != nil {
 		return err
 	}
 	if i.Spec.Prepare != nil {
@@ -193,7 +212,7 @@ func (l *Lab) describeENI(id string, n, k int) aws.Interface {
 }
 
 // provision makes everything of the instance but the switch: its network, its leases, its disk.
-func (i *Instance) provision(ctx context.Context, layers []string) error {
+func (i *Instance) provision(ctx context.Context, image rootfs.Image) error {
 	l, desc := i.lab, i.EC2.Instance()
 	if err := netns.Add(ctx, i.netns); err != nil {
 		return err
@@ -205,7 +224,7 @@ func (i *Instance) provision(ctx context.Context, layers []string) error {
 		return err
 	}
 	for _, n := range i.nics {
-		if err := l.vpc.plug(ctx, i.netns, n); err != nil {
+		if err := i.plug(ctx, n); err != nil {
 			return err
 		}
 	}
@@ -222,11 +241,15 @@ func (i *Instance) provision(ctx context.Context, layers []string) error {
 		return err
 	}
 	i.group = group
-	files, err := i.files(layers)
+	files, err := i.files(image.Layers)
 	if err != nil {
 		return err
 	}
-	i.box, err = box.New(box.Spec{Name: machine.Prefix + l.ID + "-" + i.Name, Dir: i.Dir(), Layers: layers, Netns: i.netns, Cgroup: group,
+	if i.Spec.Machine != nil {
+		i.box, err = i.newMachine(ctx, image, files)
+		return err
+	}
+	i.box, err = box.New(box.Spec{Name: machine.Prefix + l.ID + "-" + i.Name, Dir: i.Dir(), Layers: image.Layers, Netns: i.netns, Cgroup: group,
 		Hostname: strings.Fields(desc.LocalHostname)[0], Files: files})
 	return err
 }
@@ -310,7 +333,21 @@ func (i *Instance) AttachENI(ctx context.Context) (string, error) {
 	if err := l.leadToIMDS(ctx, i, n); err != nil {
 		return "", err
 	}
-	return n.device, l.vpc.plug(ctx, i.netns, n)
+	if err := i.plug(ctx, n); err != nil {
+		return "", err
+	}
+	if m, ok := i.box.(*vm.VM); ok {
+		err = m.Plug(ctx, i.nicInMachine(k))
+	}
+	return n.device, err
+}
+
+// plug connects an ENI's port of the VPC with the instance's namespace, or with a tap for its machine.
+func (i *Instance) plug(ctx context.Context, n nic) error {
+	if i.Spec.Machine != nil {
+		return i.lab.vpc.plugTap(ctx, n)
+	}
+	return i.lab.vpc.plug(ctx, i.netns, n)
 }
 
 // DetachENI unplugs the network interface that was attached last. The primary one cannot be detached.
@@ -318,6 +355,11 @@ func (i *Instance) DetachENI(ctx context.Context) error {
 	k := len(i.nics) - 1
 	if k < 1 {
 		return fmt.Errorf("cannot detach an ENI of %s: only the primary one is left", i.Name)
+	}
+	if m, ok := i.box.(*vm.VM); ok {
+		if err := i.unplugFromMachine(ctx, m, k); err != nil {
+			return err
+		}
 	}
 	if err := i.lab.vpc.unplug(ctx, i.nics[k]); err != nil {
 		return err

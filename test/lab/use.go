@@ -104,11 +104,6 @@ func (i *Instance) WaitOnline(ctx context.Context) error {
 	})
 }
 
-// Command prepares a command in the instance as root, with a plain environment. When ctx ends it is killed, with its children.
-func (i *Instance) Command(ctx context.Context, name string, args ...string) (*exec.Cmd, error) {
-	return i.box.Command(ctx, name, args...)
-}
-
 // Run runs a command in the instance and returns its standard output. A failure is a [*CommandError].
 func (i *Instance) Run(ctx context.Context, name string, args ...string) (string, error) {
 	return i.run(ctx, nil, name, args...)
@@ -120,15 +115,11 @@ func (i *Instance) Shell(ctx context.Context, script string) (string, error) {
 }
 
 func (i *Instance) run(ctx context.Context, stdin io.Reader, name string, args ...string) (string, error) {
-	cmd, err := i.box.Command(ctx, name, args...)
-	if err != nil {
-		return "", err
-	}
 	var stdout, stderr bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, &stdout, &stderr
-	if err := cmd.Run(); err != nil {
+	code, err := i.box.Run(ctx, stdin, &stdout, &stderr, name, args...)
+	if err != nil {
 		return stdout.String(), &CommandError{Instance: i.Name, Command: strings.Join(append([]string{name}, args...), " "),
-			Code: cmd.ProcessState.ExitCode(), Stdout: stdout.String(), Stderr: stderr.String(), cause: err}
+			Code: code, Stdout: stdout.String(), Stderr: stderr.String(), cause: err}
 	}
 	return stdout.String(), nil
 }
@@ -206,7 +197,7 @@ func (i *Instance) Journal(ctx context.Context, units ...string) (string, error)
 }
 
 // Upper is the folder of this machine that holds what the instance wrote over its image: for looking at the disk of an
-// instance that is off.
+// instance that is off. A machine with a kernel of its own has none.
 func (i *Instance) Upper() string { return i.box.Upper() }
 
 // saveJournal writes the journal of all boots into the instance's folder.
@@ -221,7 +212,8 @@ func (i *Instance) saveJournal(ctx context.Context) error {
 	return errors.Join(i.box.Journal(ctx, f), f.Close())
 }
 
-// Leader is the process id, on this machine, of the instance's PID 1; 0 while it is off.
+// Leader is the process id, on this machine, of the instance's PID 1; 0 while it is off, and of a machine with a kernel
+// of its own.
 func (i *Instance) Leader() int { return i.box.Leader() }
 
 // EnterInstance prepares a command in the instance whose PID 1 has the process id, which may be one of another

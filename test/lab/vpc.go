@@ -171,6 +171,20 @@ func (v *vpc) plug(ctx context.Context, space string, n nic) error {
 	return nil
 }
 
+// plugTap makes a tap on the bridge, for a machine that has the other end in itself.
+func (v *vpc) plugTap(ctx context.Context, n nic) error {
+	for _, c := range [][]string{
+		{"tuntap", "add", n.port, "mode", "tap"},
+		{"link", "set", n.port, "mtu", "9001"},
+		{"link", "set", n.port, "master", "br0", "up"},
+	} {
+		if err := netns.IP(ctx, append([]string{"-n", v.netns}, c...)...); err != nil {
+			return fmt.Errorf("cannot plug ENI %s: %w", n.device, err)
+		}
+	}
+	return nil
+}
+
 // unplug takes an ENI away, both ends.
 func (v *vpc) unplug(ctx context.Context, n nic) error {
 	if err := netns.IP(ctx, "-n", v.netns, "link", "delete", n.port); err != nil {

@@ -263,6 +263,17 @@ func (b *Box) Command(ctx context.Context, name string, args ...string) (*exec.C
 	return Enter(ctx, run.leader, name, args...)
 }
 
+// Run runs a command like [Box.Command], and returns its exit status; -1 when it did not start or was killed.
+func (b *Box) Run(ctx context.Context, stdin io.Reader, stdout, stderr io.Writer, name string, args ...string) (int, error) {
+	cmd, err := b.Command(ctx, name, args...)
+	if err != nil {
+		return -1, err
+	}
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = stdin, stdout, stderr
+	err = cmd.Run()
+	return cmd.ProcessState.ExitCode(), err
+}
+
 // Enter is [Box.Command] for the box whose PID 1 has the process id, which may be one of another process.
 func Enter(ctx context.Context, leader int, name string, args ...string) (*exec.Cmd, error) {
 	group, err := cgroup.OfInit(leader)

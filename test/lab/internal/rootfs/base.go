@@ -114,6 +114,11 @@ func mmdebstrap(ctx context.Context, dir string, log io.Writer) error {
 		"--customize-hook=chroot \"$1\" systemctl mask " + strings.Join(masked(), " "),
 		"--customize-hook=chroot \"$1\" passwd -d root",
 		suite, dir}
+	return runDebstrap(ctx, args, log)
+}
+
+// runDebstrap runs mmdebstrap with the machine's own sources.
+func runDebstrap(ctx context.Context, args []string, log io.Writer) error {
 	sources, err := sourceLines(ctx)
 	if err != nil {
 		return err

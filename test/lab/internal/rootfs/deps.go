@@ -13,9 +13,9 @@ import (
 )
 
 // HostPackages are the Debian packages the lab's machine needs: boxes (systemd-container),
-// their root file system (mmdebstrap), DHCP and DNS (dnsmasq-base), and plain tools.
+// their root file system (mmdebstrap), machines with a kernel of their own (qemu-system-x86), DHCP and DNS (dnsmasq-base), and plain tools.
 func HostPackages() []string {
-	return []string{"ca-certificates", "dnsmasq-base", "iproute2", "iptables", "mmdebstrap", "mount", "systemd-container", "util-linux"}
+	return []string{"ca-certificates", "dnsmasq-base", "iproute2", "iptables", "mmdebstrap", "kmod", "e2fsprogs", "mount", "qemu-system-x86", "systemd-container", "util-linux"}
 }
 
 // EnsureHostPackages installs what is missing of HostPackages with apt-get, and says

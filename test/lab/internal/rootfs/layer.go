@@ -36,7 +36,7 @@ type ImageSpec struct {
 
 // BuildImage lays the spec over the base, in the cache folder, or finds it there.
 func BuildImage(ctx context.Context, cache string, base Base, spec ImageSpec, log io.Writer) (Image, error) {
-	programs, err := buildLayer(ctx, cache, programsKey(base, spec), func(dir string) error { return layFiles(dir, spec) })
+	programs, err := Cached(ctx, cache, programsKey(base, spec), func(dir string) error { return layFiles(dir, spec) })
 	if err != nil {
 		return Image{}, fmt.Errorf("cannot build node image: %w", err)
 	}
@@ -49,7 +49,7 @@ func BuildImage(ctx context.Context, cache string, base Base, spec ImageSpec, lo
 		return Image{}, fmt.Errorf("cannot build node image: %w", err)
 	}
 	sum := sha256.Sum256(append([]byte(img.Key), deb...))
-	installed, err := buildLayer(ctx, cache, hex.EncodeToString(sum[:])[:16], func(dir string) error {
+	installed, err := Cached(ctx, cache, hex.EncodeToString(sum[:])[:16], func(dir string) error {
 		return installPackage(ctx, dir, img.Layers, spec.Package, log)
 	})
 	if err != nil {
@@ -73,7 +73,9 @@ func programsKey(base Base, spec ImageSpec) string {
 	return hex.EncodeToString(h.Sum(nil))[:16]
 }
 
-func buildLayer(ctx context.Context, cache, key string, fill func(dir string) error) (string, error) {
+// Cached returns the folder of a key in the cache folder, after fill has filled it once: wholly, or not at all. Other
+// processes wait for that.
+func Cached(ctx context.Context, cache, key string, fill func(dir string) error) (string, error) {
 	dir := filepath.Join(cache, key)
 	if _, err := os.Stat(dir); err == nil {
 		return dir, nil
