@@ -176,7 +176,8 @@ func (d *Driver) program() (string, error) {
 		case err != nil:
 			return "", err
 		case fi.Mode().IsRegular() && fi.Mode().Perm()&0o111 != 0:
-			return d.root.Target(name)
+			// Not where a link leads: that is kmod(8), which goes by the name it is called by.
+			return d.root.Path(name)
 		}
 	}
 	return "", fault.New(fault.BinaryMissing, "Install the package kmod, or use a machine image that loads the module itself.",

@@ -20,9 +20,16 @@ func machine(t *testing.T, files ...string) rootfs.Root {
 	dir := t.TempDir()
 	for _, f := range append(files, "proc/sys/kernel/osrelease = 6.1.150-174.273.amzn2023.x86_64\n") {
 		name, content, _ := strings.Cut(f, " = ")
+		name, target, link := strings.Cut(name, " -> ")
 		p := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(p), 0o755); err != nil {
 			t.Fatal(err)
+		}
+		if link {
+			if err := os.Symlink(target, p); err != nil {
+				t.Fatal(err)
+			}
+			continue
 		}
 		if err := os.WriteFile(p, []byte(content), 0o755); err != nil {
 			t.Fatal(err)
@@ -68,7 +75,7 @@ func TestAModuleIsSeenLoadedOrBuiltIn(t *testing.T) {
 
 func TestAModuleIsLoadedByTheMachinesModprobe(t *testing.T) {
 	for _, place := range []string{"sbin/modprobe", "usr/sbin/modprobe", "usr/bin/modprobe"} {
-		root := machine(t, place+" = \x7fELF")
+		root := machine(t, "bin/kmod = \x7fELF", place+" -> /bin/kmod")
 		var ran []string
 		run := func(_ context.Context, program string, args ...string) (string, error) {
 			ran = append(ran, strings.TrimPrefix(program, root.String())+" "+strings.Join(args, " "))

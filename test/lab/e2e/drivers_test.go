@@ -3,9 +3,6 @@
 package e2e_test
 
 import (
-	"os"
-	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -16,13 +13,7 @@ import (
 // The drivers' contract suite, which everywhere else runs on temporary roots
 // and fakes, on a machine with real systemd and real containerd.
 func TestTheDriversKeepTheirContractOnARealMachine(t *testing.T) {
-	suite := filepath.Join(t.TempDir(), "drivertest")
-	build := exec.CommandContext(within(t, 10*time.Minute), "go", "test", "-c", "-o", suite, "./pkg/system/drivertest")
-	build.Dir = filepath.Join("..", "..", "..")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := build.CombinedOutput(); err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
+	suite := suitesFor(t, "./pkg/system/drivertest")["drivertest"]
 	l := start(t, lab.Options{})
 	for _, containerd := range lab.Containerd() {
 		t.Run("containerd "+containerd, func(t *testing.T) {
