@@ -79,10 +79,13 @@ func security(f *hardware.Facts) error {
 	_, errKind := call("kernel32.dll", "GetFirmwareType", uintptr(unsafe.Pointer(&kind)))
 	secure, uefi, errSecure := enabled(secureBootKey, "UEFISecureBootEnabled")
 	f.Security.Boot = bootOf(kind, uefi)
-	if f.Security.Boot != "" {
+	switch {
+	case f.Security.Boot != "":
 		f.Security.SecureBoot, errKind = secure, nil
-	} else if errKind == nil {
-		errKind = fmt.Errorf("cannot tell BIOS from UEFI: Windows speaks of firmware of type %d; msinfo32 shows the BIOS mode", kind)
+	case errKind != nil:
+		errKind = fmt.Errorf("cannot tell BIOS from UEFI (msinfo32 shows the BIOS mode): %w", errKind)
+	default:
+		errKind = fmt.Errorf("cannot tell BIOS from UEFI (msinfo32 shows the BIOS mode): Windows speaks of firmware of type %d", kind)
 	}
 	var errFIPS error
 	f.Security.FIPS, _, errFIPS = enabled(fipsKey, "Enabled")

@@ -187,7 +187,7 @@ func firmware(f *hardware.Facts) error {
 		return errors.New("cannot read SMBIOS: it grew while it was read")
 	}
 	if f.DMI, err = hardware.ParseRawSMBIOS(b[:n]); err == nil && f.DMI.SysVendor == "" && f.DMI.ProductName == "" {
-		err = errors.New("cannot tell the machine: its SMBIOS names neither a maker nor a product")
+		err = errors.New("cannot tell the machine: its SMBIOS names neither a maker nor a product; ask the firmware's, or the hypervisor's, administrator")
 	}
 	return err
 }
