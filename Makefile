@@ -73,6 +73,11 @@ test-cross: ## The other systems that this must build for
 	$(BUILD) -o bin/eksnode ./cmd/agent
 	@size=$$(stat -c %s bin/eksnode); test $$size -le 30000000 || { echo "bin/eksnode has $$size bytes, more than the 30 MB that a node's cold disk can bear"; exit 1; }
 
+.PHONY: test-windows
+test-windows: ## The Windows build under Wine, where that is installed (Debian's wine64 and wine)
+	@if command -v wineboot >/dev/null; then EKSNODE_WINE=1 go test -count=1 -timeout 10m ./test/windows; \
+	else echo "test-windows: not run, Wine is not installed: apt-get install --no-install-recommends wine wine64"; fi
+
 .PHONY: test-lab
 test-lab: packages ## End to end: real control plane, real systemd boxes, faults (root)
 	$(LAB) deps

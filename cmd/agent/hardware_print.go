@@ -146,7 +146,11 @@ func nodeRows(nodes []hardware.NUMANode) [][]string {
 				pools += fmt.Sprintf("  %d of %s", h.Pages, size(h.PageBytes))
 			}
 		}
-		rows = append(rows, []string{"  " + strconv.Itoa(n.Number), "CPUs " + string(n.CPUs), size(n.MemoryBytes), "distances " + strings.Trim(fmt.Sprint(n.Distances), "[]"), strings.TrimSpace(pools)})
+		memory := size(n.MemoryBytes)
+		if n.MemoryBytes == 0 && len(n.Distances) == 0 {
+			memory = "" // it was not seen
+		}
+		rows = append(rows, []string{"  " + strconv.Itoa(n.Number), "CPUs " + string(n.CPUs), memory, said("distances ", strings.Trim(fmt.Sprint(n.Distances), "[]")), strings.TrimSpace(pools)})
 	}
 	return rows
 }

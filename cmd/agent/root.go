@@ -88,5 +88,10 @@ func (a *app) needRoot(verb string) error {
 	if a.euid == 0 {
 		return nil
 	}
+	const noUsers = -1 // what Windows says, where sudo would not help
+	if a.euid == noUsers {
+		return fault.New(fault.NotRoot, "Run it on the Linux node itself; `eksnode plan --as` and `eksnode config` work here.",
+			fmt.Errorf("cannot %s: not started as root, whom Windows does not have: eksnode makes nodes of Linux machines alone", verb))
+	}
 	return fault.New(fault.NotRoot, "Run it with sudo.", fmt.Errorf("cannot %s: not started as root", verb))
 }

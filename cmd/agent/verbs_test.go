@@ -141,6 +141,12 @@ func TestOnlyRootChangesTheMachine(t *testing.T) {
 			t.Errorf("%s %v: %d, %s%s", c.app.name, c.app.args, c.code, c.stdout, c.stderr)
 		}
 	}
+	// On Windows there is no root, and nothing that sudo could do.
+	onWindows := "eksnode: cannot init: not started as root, whom Windows does not have: eksnode makes nodes of Linux machines alone\n" +
+		"  code:   NotRoot\n  remedy: Run it on the Linux node itself; `eksnode plan --as` and `eksnode config` work here.\n"
+	if c := agent("init").on(m).by(-1).run(t); c.code != 1 || c.stdout != "" || c.stderr != onWindows {
+		t.Errorf("init on Windows: %d, %s%s", c.code, c.stdout, c.stderr)
+	}
 	if len(m.Writes()) != 0 {
 		t.Errorf("written: %v", m.Writes())
 	}

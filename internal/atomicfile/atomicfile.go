@@ -254,7 +254,7 @@ func sweepOne(path string) {
 	if err != nil {
 		return
 	}
-	if fi.Mode().IsRegular() {
+	if fi.Mode().IsRegular() && !openFilesStay {
 		f, err := openForLock(path)
 		if err != nil {
 			return

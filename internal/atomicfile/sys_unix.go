@@ -12,6 +12,10 @@ import (
 // this one, holds the lock.
 const errLocked = syscall.EWOULDBLOCK
 
+// openFilesStay is false: a file that is open can be removed, and only its lock tells
+// that its writer lives.
+const openFilesStay = false
+
 // lock takes the file's advisory lock without waiting. The kernel gives it
 // back when the process dies, which tells a leftover from a write under way.
 func lock(f *os.File) error {

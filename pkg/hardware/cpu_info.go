@@ -23,8 +23,7 @@ func lookAtProcessor(root fs.FS, f *Facts) []Problem {
 		return []Problem{failed(probeProcessor, fmt.Errorf("cannot find a processor in /%s", cpuInfo))}
 	}
 	f.CPU.Vendor, f.CPU.Model = p.vendor, p.model
-	f.CPU.Features = notable(p.flags)
-	f.CPU.Level = level(f.CPU.Architecture, p.flags)
+	f.CPU.Features, f.CPU.Level = NotableFeatures(f.CPU.Architecture, p.flags)
 	return nil
 }
 
@@ -107,6 +106,12 @@ func armProcessor(implementer, part string) (vendor, model string) {
 		model = part
 	}
 	return vendor, model
+}
+
+// NotableFeatures returns what CPU.Features and CPU.Level are of a processor with the
+// features given, by the kernel's names for them.
+func NotableFeatures(arch string, flags []string) (features []string, reached string) {
+	return notable(flags), level(arch, flags)
 }
 
 // notable returns, sorted, those of the kernel's features that decide whether

@@ -24,7 +24,8 @@ const (
 // Hypervisor is what a hypervisor says of itself in files, which Xen does, and
 // device trees of Arm. Others are known by CPU feature and firmware only.
 type Hypervisor struct {
-	// Kind is xen, or the compatible string of the device tree: linux,kvm.
+	// Kind is xen, or the compatible string of the device tree: linux,kvm. On Windows
+	// the processor is asked, and it is also kvm, hyperv or vmware.
 	Kind string `json:"kind,omitempty"`
 	// Version of Xen with what its builder appended: 4.11.amazon.
 	Version string `json:"version,omitempty"`

@@ -264,7 +264,7 @@ func onSomeHypervisor(e *evidence) (Platform, bool) {
 	switch kind := e.f.Hypervisor.Kind; {
 	case e.saw(kind == "xen", "the hypervisor says that it is xen"):
 		p.Name = XenGuest
-	case e.saw(strings.Contains(kind, "kvm"), "the device tree says "+kind):
+	case e.saw(kind == "kvm", "the hypervisor says that it is kvm"), e.saw(strings.Contains(kind, "kvm"), "the device tree says "+kind):
 		p.Name = KVM
 	case e.saw(slices.Contains(e.f.Clock.Available, "kvm-clock"), "the kernel has KVM's clock"):
 		p.Name = KVM

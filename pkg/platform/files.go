@@ -26,7 +26,7 @@ func Open(p Platform, uri string, stdin io.Reader) (Source, error) {
 	case uri == "-":
 		return Source{Name: "-", Read: func(ctx context.Context) ([]Text, error) { return readStdin(ctx, stdin) }}, nil
 	case strings.HasPrefix(uri, "file://"):
-		path := strings.TrimPrefix(uri, "file://")
+		path := localPath(strings.TrimPrefix(uri, "file://"))
 		if path == "" {
 			return Source{}, fault.New(fault.ConfigUnreadable, "Write file:// and a path, such as file:///etc/eksnode/config.d.", fmt.Errorf("cannot open source %q: it names no path", uri))
 		}
@@ -38,6 +38,16 @@ func Open(p Platform, uri string, stdin io.Reader) (Source, error) {
 		}
 	}
 	return Source{}, fault.New(fault.ConfigUnreadable, "Known are file://PATH, - (standard input) and, on EC2, imds://user-data.", fmt.Errorf("cannot open source %q: unsupported scheme", uri))
+}
+
+// localPath is the path of a file URI's rest. Windows' own URIs have a slash before
+// the drive, as in file:///C:/node.yaml, which is no part of the path; elsewhere no
+// path begins with a volume.
+func localPath(path string) string {
+	if rest, ok := strings.CutPrefix(path, "/"); ok && filepath.VolumeName(rest) != "" {
+		return filepath.FromSlash(rest)
+	}
+	return path
 }
 
 // readPath reads a file or the drop-ins of a folder. A path that does not

@@ -7,6 +7,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
@@ -149,6 +150,28 @@ func TestWhatIsThereAndCannotBeReadEndsTheRun(t *testing.T) {
 		if f, ok := fault.Find(err); !ok || f.Code != fault.ConfigUnreadable || !strings.Contains(err.Error(), "2.yaml") || got != nil {
 			t.Errorf("%s: %v, %v", uri, got, err)
 		}
+	}
+}
+
+func TestADriveOfWindowsHasASlashBeforeItInURIs(t *testing.T) {
+	here := runtime.GOOS == "windows"
+	for path, drive := range map[string]string{"/C:/node.yaml": `C:\node.yaml`, "/z:/a/b": `z:\a\b`, "/etc/x": "", `C:\node.yaml`: "", "C:/node.yaml": "", "a/b": "", "/": "", "": ""} {
+		want := path
+		if here && drive != "" {
+			want = drive
+		}
+		if got := localPath(path); got != want {
+			t.Errorf("%q: got %q, want %q", path, got, want)
+		}
+	}
+	path := filepath.Join(t.TempDir(), "1.yaml")
+	put(t, path, "one")
+	uri := "file://" + filepath.ToSlash(path)
+	if here {
+		uri = "file:///" + filepath.ToSlash(path)
+	}
+	if got, err := texts(t, uri); err != nil || len(got) != 1 || got[0].Name != "file://"+path || string(got[0].Body) != "one" {
+		t.Errorf("%s: %v, %v", uri, got, err)
 	}
 }
 

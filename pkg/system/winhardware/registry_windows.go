@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"unsafe"
 
 	"golang.org/x/sys/windows"
 	"golang.org/x/sys/windows/registry"
@@ -74,16 +75,21 @@ func model(cpu *hardware.CPU) error {
 // security reads secure boot and FIPS. The key of the first is there on UEFI only,
 // that of the second on every Windows Server.
 func security(f *hardware.Facts) error {
-	secure, there, err := enabled(secureBootKey, "UEFISecureBootEnabled")
-	if err != nil {
-		return err
+	var kind uint32
+	_, errKind := call("kernel32.dll", "GetFirmwareType", uintptr(unsafe.Pointer(&kind)))
+	secure, uefi, errSecure := enabled(secureBootKey, "UEFISecureBootEnabled")
+	f.Security.Boot = bootOf(kind, uefi)
+	switch {
+	case f.Security.Boot != "":
+		f.Security.SecureBoot, errKind = secure, nil
+	case errKind != nil:
+		errKind = fmt.Errorf("cannot tell BIOS from UEFI (msinfo32 shows the BIOS mode): %w", errKind)
+	default:
+		errKind = fmt.Errorf("cannot tell BIOS from UEFI (msinfo32 shows the BIOS mode): Windows speaks of firmware of type %d", kind)
 	}
-	f.Security.SecureBoot = secure
-	if f.Security.Boot = "bios"; there {
-		f.Security.Boot = "uefi"
-	}
-	f.Security.FIPS, _, err = enabled(fipsKey, "Enabled")
-	return err
+	var errFIPS error
+	f.Security.FIPS, _, errFIPS = enabled(fipsKey, "Enabled")
+	return errors.Join(errKind, errSecure, errFIPS)
 }
 
 // enabled reads a switch; without the key it is off.

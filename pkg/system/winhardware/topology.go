@@ -19,6 +19,7 @@ const (
 	relationCore    = 0
 	relationNode    = 1
 	relationPackage = 3
+	relationNodeEx  = 6
 )
 
 const (
@@ -36,7 +37,8 @@ const (
 // parseTopology reads answers of GetLogicalProcessorInformationEx on 64-bit Windows,
 // one behind the other. Logical processors are numbered as kubelet does on Windows: 64
 // a group, group by group. Records of one node add up, since Windows Server 2022 tells
-// only its first group unless it is asked for nodes alone.
+// only its first group unless it is asked for nodes alone, in records of either
+// relation (SYSTEM_LOGICAL_PROCESSOR_INFORMATION_EX).
 func parseTopology(b []byte) (hardware.CPU, []hardware.NUMANode, error) {
 	var cpu hardware.CPU
 	sets := map[int]hardware.CPUSet{}
@@ -51,7 +53,7 @@ func parseTopology(b []byte) (hardware.CPU, []hardware.NUMANode, error) {
 		}
 		record := b[:size]
 		b = b[size:]
-		if relation != relationCore && relation != relationNode && relation != relationPackage {
+		if relation != relationCore && relation != relationNode && relation != relationNodeEx && relation != relationPackage {
 			continue
 		}
 		set, err := processors(record)
@@ -65,7 +67,7 @@ func parseTopology(b []byte) (hardware.CPU, []hardware.NUMANode, error) {
 			online = append(online, string(set))
 		case relationPackage:
 			cpu.Sockets++
-		case relationNode:
+		case relationNode, relationNodeEx:
 			number := int(binary.LittleEndian.Uint32(record[recordHeader:]))
 			if sets[number], err = union(sets[number], set); err != nil {
 				return cpu, nil, err
@@ -124,11 +126,12 @@ func processors(record []byte) (hardware.CPUSet, error) {
 
 // parsePCI makes a function of what the PCI bus driver says of it: identifiers such
 // as PCI\VEN_1D0F&DEV_EC20&SUBSYS_EC201D0F&REV_00, and the compatible ones, of which
-// one has the class: PCI\CC_020000. address is the device in the upper 16 bits and
-// the function in the lower.
+// one has the class: PCI\CC_020000. bus has the segment above its lowest eight bits
+// (PCI_SEGMENT_BUS_NUMBER); address is the device in the upper 16 bits and the
+// function in the lower.
 func parsePCI(hardwareIDs, compatibleIDs []string, bus, address uint32, service string) (hardware.PCIDevice, error) {
 	d := hardware.PCIDevice{
-		Address: fmt.Sprintf("0000:%02x:%02x.%x", bus&0xff, address>>16&0x1f, address&0x7),
+		Address: fmt.Sprintf("%04x:%02x:%02x.%x", bus>>8&0xffff, bus&0xff, address>>16&0x1f, address&0x7),
 		Driver:  strings.ToLower(service),
 	}
 	for _, id := range slices.Concat(hardwareIDs, compatibleIDs) {

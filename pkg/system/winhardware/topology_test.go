@@ -77,6 +77,15 @@ func TestTheGroupsOfANodeAddUp(t *testing.T) {
 	}
 }
 
+// Windows may answer the question for whole nodes with records of that relation.
+func TestNodesInFullAreNodes(t *testing.T) {
+	b := slices.Concat(record(relationCore, 0, mask{0, 1}), record(relationNode, 0, mask{0, 1}), record(relationNodeEx, 0, mask{0, 1}, mask{1, 0b10}))
+	_, nodes, err := parseTopology(b)
+	if d := cmp.Diff([]hardware.NUMANode{{Number: 0, CPUs: "0,65"}}, nodes); d != "" || err != nil {
+		t.Errorf("%v, want (-), got (+):\n%s", err, d)
+	}
+}
+
 func TestABrokenAnswerIsAnError(t *testing.T) {
 	b := server()
 	tooMany := record(relationCore, 0, mask{0, 1})
@@ -116,6 +125,9 @@ func TestPCIFunctionsAreReadFromTheirIdentifiers(t *testing.T) {
 	got, err = parsePCI([]string{`PCI\VEN_10DE&DEV_1EB8&SUBSYS_12A210DE&REV_A1`}, []string{`PCI\VEN_10DE&CC_0302`, `PCI\VEN_10DE`}, 0x1e, 3, "")
 	if want := (hardware.PCIDevice{Address: "0000:1e:00.3", Vendor: "10de", Device: "1eb8", Class: "030200"}); got != want || err != nil {
 		t.Errorf("got %+v, %v", got, err)
+	}
+	if got, err = parsePCI(ena, nil, 0x10203, 5<<16, ""); got.Address != "0102:03:05.0" || err != nil {
+		t.Errorf("in a segment: got %+v, %v", got, err)
 	}
 	for name, ids := range map[string][]string{"none": nil, "another bus": {`USB\VEN_10DE&DEV_1EB8&CC_0302`}, "no class": {`PCI\VEN_10DE&DEV_1EB8`}, "no digits": {`PCI\VEN_XXXX&DEV_1EB8&CC_0302`}, "too short": {`PCI\VEN_10D&DEV_1EB8&CC_0302`}} {
 		if got, err := parsePCI(ids, nil, 0, 0, ""); err == nil {

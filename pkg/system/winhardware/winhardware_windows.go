@@ -1,7 +1,6 @@
 package winhardware
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"slices"
@@ -21,11 +20,16 @@ const (
 	probeDMI      = "dmi"
 	probeSecurity = "security"
 	probeTPM      = "tpm"
+	probeLinks    = "links"
+	probeFeatures = "processor"
+	probeNUMA     = "numa"
+	probeDisks    = "nvme"
 )
 
 // Inspect looks at this machine; arch is Go's name of its architecture. It never
 // fails: what could not be seen is in Problems, and costs the rest nothing. What
-// Windows has no word for stays zero: cgroups, huge pages, NUMA memory.
+// Windows has no word for stays zero: cgroups, huge pages, the kernel's clock, SELinux
+// and its like. Page files are not swap areas and are not looked for.
 func Inspect(arch string) hardware.Facts {
 	f := hardware.Facts{CPU: hardware.CPU{Architecture: arch}}
 	for _, p := range []struct {
@@ -33,13 +37,51 @@ func Inspect(arch string) hardware.Facts {
 		look func(*hardware.Facts) error
 	}{
 		{probeCPU, cpu}, {probeMemory, memory}, {probePCI, pci}, {probeOS, system}, {probeDMI, firmware}, {probeSecurity, security}, {probeTPM, tpm},
+		{probeFeatures, features}, {probeNUMA, nodes}, {probeLinks, links}, {probeDisks, disks},
 	} {
 		if err := p.look(&f); err != nil {
-			f.Problems = append(f.Problems, hardware.Problem{Probe: p.name, Message: err.Error()})
+			_, remark := errors.AsType[remark](err)
+			f.Problems = append(f.Problems, hardware.Problem{Probe: p.name, Message: err.Error(), Remark: remark})
 		}
 	}
 	f.Platform = hardware.PlatformOf(f)
 	return f
+}
+
+// features asks the processor for what it can do, and for the hypervisor below it.
+func features(f *hardware.Facts) error {
+	p, ok := thisProcessor()
+	if !ok {
+		return fmt.Errorf("cannot tell the processor's features on %s, which has no CPUID: Get-CimInstance Win32_Processor shows some", f.CPU.Architecture)
+	}
+	kind, guest := p.hypervisor()
+	flags := p.flags()
+	if !guest {
+		flags = slices.DeleteFunc(flags, func(name string) bool { return name == "hypervisor" })
+	}
+	f.Hypervisor.Kind = kind
+	f.CPU.Features, f.CPU.Level = hardware.NotableFeatures(f.CPU.Architecture, flags)
+	return nil
+}
+
+// remark is what is said of a fact that was had in a second-best way.
+type remark string
+
+func (r remark) Error() string { return string(r) }
+
+// nodes says what is missing of nodes when there are several: Windows tells what is
+// left of their memory, and not what they have.
+func nodes(f *hardware.Facts) error {
+	if len(f.NUMA) > 1 {
+		return fmt.Errorf("cannot tell the memory and the distances of %d NUMA nodes on Windows, which has no word for them: the firmware's SRAT and SLIT do", len(f.NUMA))
+	}
+	return nil
+}
+
+// disks is not a look at all, and says so: an empty list would mean that there are
+// none.
+func disks(*hardware.Facts) error {
+	return errors.New("cannot list NVMe controllers on Windows, where eksnode does not know how: Get-PhysicalDisk shows them")
 }
 
 // call calls a procedure of a system library that package windows does not have. A
@@ -111,10 +153,17 @@ func memory(f *hardware.Facts) error {
 		return err
 	}
 	f.Memory.TotalBytes, f.Memory.OnlineBytes = int64(s.totalPhys), int64(s.totalPhys)
-	var kib uint64
-	if _, err := call("kernel32.dll", "GetPhysicallyInstalledSystemMemory", uintptr(unsafe.Pointer(&kib))); err == nil && kib > s.totalPhys>>10 && kib < 1<<52 {
-		f.Memory.OnlineBytes = int64(kib << 10)
+	if len(f.NUMA) == 1 {
+		f.NUMA[0].MemoryBytes = f.Memory.TotalBytes
 	}
+	var kib uint64
+	if _, err := call("kernel32.dll", "GetPhysicallyInstalledSystemMemory", uintptr(unsafe.Pointer(&kib))); err != nil {
+		return remark("the installed memory is not known, and what Windows uses stands for it: " + err.Error())
+	}
+	if kib < s.totalPhys>>10 || kib >= 1<<52 {
+		return remark(fmt.Sprintf("the firmware speaks of %d KiB of memory, which cannot be; what Windows uses stands for it", kib))
+	}
+	f.Memory.OnlineBytes = int64(kib << 10)
 	return nil
 }
 
@@ -137,7 +186,9 @@ func firmware(f *hardware.Facts) error {
 	if n > uintptr(len(b)) {
 		return errors.New("cannot read SMBIOS: it grew while it was read")
 	}
-	f.DMI, err = hardware.ParseRawSMBIOS(b[:n])
+	if f.DMI, err = hardware.ParseRawSMBIOS(b[:n]); err == nil && f.DMI.SysVendor == "" && f.DMI.ProductName == "" {
+		err = errors.New("cannot tell the machine: its SMBIOS names neither a maker nor a product; ask the firmware's, or the hypervisor's, administrator")
+	}
 	return err
 }
 
@@ -158,54 +209,6 @@ func tpm(f *hardware.Facts) error {
 	case notFound:
 	default:
 		return fmt.Errorf("cannot ask for a TPM: error %#x", uint32(r))
-	}
-	return nil
-}
-
-// pci lists the functions that the PCI bus driver found and that are there now.
-func pci(f *hardware.Facts) error {
-	set, err := windows.SetupDiGetClassDevsEx(nil, "PCI", 0, windows.DIGCF_ALLCLASSES|windows.DIGCF_PRESENT, 0, "")
-	if err != nil {
-		return fmt.Errorf("cannot list PCI: %w", err)
-	}
-	defer func() { _ = set.Close() }() // it is a list in memory
-	var errs []error
-	for i := 0; ; i++ {
-		info, err := set.EnumDeviceInfo(i)
-		if errors.Is(err, windows.ERROR_NO_MORE_ITEMS) {
-			break
-		}
-		if err != nil {
-			return fmt.Errorf("cannot list PCI: %w", err)
-		}
-		text := func(p windows.SPDRP) []string {
-			switch v, _ := set.DeviceRegistryProperty(info, p); v := v.(type) {
-			case string:
-				return []string{v}
-			case []string:
-				return v
-			}
-			return nil // the property is not set
-		}
-		number := func(p windows.SPDRP) uint32 {
-			v, _ := set.DeviceRegistryProperty(info, p)
-			n, _ := v.(uint32)
-			return n
-		}
-		service := ""
-		if s := text(windows.SPDRP_SERVICE); len(s) > 0 {
-			service = s[0]
-		}
-		d, err := parsePCI(text(windows.SPDRP_HARDWAREID), text(windows.SPDRP_COMPATIBLEIDS), number(windows.SPDRP_BUSNUMBER), number(windows.SPDRP_ADDRESS), service)
-		if err != nil {
-			errs = append(errs, err)
-			continue
-		}
-		f.PCI = append(f.PCI, d)
-	}
-	slices.SortFunc(f.PCI, func(a, b hardware.PCIDevice) int { return cmp.Compare(a.Address, b.Address) })
-	if len(errs) > 0 {
-		return errs[0] // of many, one line is enough
 	}
 	return nil
 }
