@@ -17,7 +17,6 @@ import (
 	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
-	"github.com/eksnode/eksnode/pkg/system"
 	"github.com/eksnode/eksnode/pkg/system/file"
 	"github.com/eksnode/eksnode/pkg/system/networkd"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
@@ -72,7 +71,7 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	if err != nil {
 		return "", fmt.Errorf("cannot tell whose interface %s is: %w", link, err)
 	}
-	manager, err := e.manager(ctx, id.InstanceID, link)
+	manager, err := e.manager(ctx, id, link)
 	if err != nil {
 		return "", err
 	}
@@ -100,35 +99,17 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	return manager, nil
 }
 
-// unmanage keeps NetworkManager, where it is installed, from an ENI of the plugin's: now,
-// also when udev sees a change of it, and at later boots.
-func (e *ENIs) unmanage(ctx context.Context, link string) error {
-	has, err := system.HasNetworkManager(e.root, e.layout)
-	if err != nil || !has {
-		return err
-	}
+// manager returns who looks after a link, and writes it down when it is new. The primary
+// one was there before everything else, whenever the agent comes to see it.
+func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.Manager, error) {
 	mac, _, err := e.links.MAC(link)
-	if err != nil {
-		return fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
-	}
-	file, err := cni.Unmanaged(e.layout, link, mac)
-	if err != nil {
-		return err
-	}
-	if err := e.files.Apply(ctx, file); err != nil {
-		return err
-	}
-	return e.reloadNetworkManager(ctx)
-}
-
-// manager returns who looks after a link, and writes it down when it is new.
-func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manager, error) {
-	record := cni.RecordFile(e.layout, instanceID, link)
+	primary := err == nil && mac == id.MAC
+	record := cni.RecordFile(e.layout, id.InstanceID, link)
 	b, err := e.root.ReadFile(record, 64)
 	switch {
 	case err == nil:
 		m := cni.Manager(strings.TrimSpace(string(b)))
-		if m == cni.ManagerCNI || m == cni.ManagerNetworkd {
+		if m == cni.ManagerNetworkd || m == cni.ManagerCNI && !primary {
 			return m, nil
 		}
 		e.log.Warn("the record of a network interface cannot be read and is made anew", "record", record, "content", string(b))
@@ -136,12 +117,23 @@ func (e *ENIs) manager(ctx context.Context, instanceID, link string) (cni.Manage
 		return "", fmt.Errorf("cannot read who looks after %s: %w", link, err)
 	}
 	m := cni.ManagerNetworkd
-	if _, err := e.root.Stat(e.layout.RunMarker); err == nil {
+	started, err := e.started()
+	if err != nil {
+		return "", err
+	}
+	if started && !primary {
 		m = cni.ManagerCNI
-	} else if !rootfs.Absent(err) {
-		return "", fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
 	}
 	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
+}
+
+// started reports whether the machine's daemons have been started since boot.
+func (e *ENIs) started() (bool, error) {
+	_, err := e.root.Stat(e.layout.RunMarker)
+	if err != nil && !rootfs.Absent(err) {
+		return false, fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
+	}
+	return err == nil, nil
 }
 
 // describe asks the kernel and instance metadata about an ENI. Of one that has just been
