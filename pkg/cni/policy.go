@@ -120,7 +120,9 @@ func networkManagerOff(in node.Input) ([]host.Resource, error) {
 		out, reads = append(out, file), append(reads, file.ID())
 	}
 	if n.NetworkManagerRuns {
-		out = append(out, host.Service{Name: l.NetworkManagerUnit, Running: true, Current: true, Reads: reads})
+		// It lets go of what it has taken only when it reads this while it runs; what it
+		// finds unmanaged at its start it leaves as it is, with addresses and routes.
+		out = append(out, host.Service{Name: l.NetworkManagerUnit, Running: true, Current: true, Reads: reads, Reloads: true})
 	}
 	return out, nil
 }
