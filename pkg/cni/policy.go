@@ -98,8 +98,12 @@ func netUtilsOff(in node.Input) []host.Resource {
 func networkManagerOff(in node.Input) ([]host.Resource, error) {
 	l, n := in.Layout, in.Present.Network
 	var out []host.Resource
+	// Masked first: NetworkManager's start, its dispatcher and the timer start the service.
 	for _, unit := range n.NMCloudSetup {
-		out = append(out, host.Service{Name: unit}, mask(path.Join(l.UnitDir, unit)))
+		out = append(out, mask(path.Join(l.UnitDir, unit)))
+	}
+	for _, unit := range n.NMCloudSetup {
+		out = append(out, host.Service{Name: unit})
 	}
 	if !n.NetworkManager {
 		return out, nil

@@ -37,7 +37,8 @@ const managerConfig = "/etc/systemd/system.conf"
 // must then be and stay active: with Type=simple a while of Options.Window,
 // with other types at once. Unit files are read again before that when systemd
 // says that they changed, when it does not know the unit, when a restart is
-// owed, and when the service reads systemd's own configuration. The debt is
+// owed, when the service reads systemd's own configuration, and before one is stopped
+// that shall not run. The debt is
 // forgotten only after all this has succeeded.
 //
 // Errors are of code UnitMissing, UnitFailed (with the last lines of the
@@ -67,7 +68,10 @@ func (d *Driver) apply(ctx context.Context, w host.Service) error {
 		return err
 	}
 	begin := w.Running && (!u.running() || owes || d.wasIdle(w.Name))
-	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || owes || readsManagerConfig(w)) {
+	// One that shall not run may have been masked just now, which systemd does not see by
+	// itself: what it has loaded, another unit could still start.
+	end := !w.Running && !u.idle()
+	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || owes || readsManagerConfig(w)) || end {
 		d.Log.InfoContext(ctx, "reloading unit files", "for", w.Name)
 		if err := d.bus.Reload(ctx); err != nil {
 			return fmt.Errorf("cannot reload unit files: %w", err)

@@ -147,8 +147,8 @@ func TestJobsFollowFromWhatIsThere(t *testing.T) {
 		{name: "someone's stop is under way", now: deactivating, want: wanted(true, false), calls: []string{reset, restartIt}},
 		{name: "running, unit file changed, no debt", now: changed, want: wanted(true, false)},
 		{name: "running, to be enabled", now: running("a"), want: wanted(true, true), calls: []string{"enable " + kubelet}},
-		{name: "running, not wanted", now: running("a"), want: wanted(false, false), calls: []string{"stop " + kubelet, reset}},
-		{name: "restarting itself, not wanted", now: dying(2), want: wanted(false, false), calls: []string{"stop " + kubelet, reset}},
+		{name: "running, not wanted", now: running("a"), want: wanted(false, false), calls: []string{"reload ", "stop " + kubelet, reset}},
+		{name: "restarting itself, not wanted", now: dying(2), want: wanted(false, false), calls: []string{"reload ", "stop " + kubelet, reset}},
 		{name: "failed, not wanted", now: failed(1), want: wanted(false, false), calls: []string{reset}},
 		{name: "stopped, not wanted", now: stopped(), want: wanted(false, false)},
 		{

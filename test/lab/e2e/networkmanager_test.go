@@ -179,6 +179,17 @@ func TestNetworkManagerKeepsOffWhatIsTheNetworkPlugins(t *testing.T) {
 		cloudSetup(t, "masked inactive masked")
 		nothingToDo(t, i)
 	})
+	t.Run("nm-cloud-setup is off at once where it comes to a node", func(t *testing.T) {
+		shell(t, i, "rm /etc/systemd/system/nm-cloud-setup.*; systemctl daemon-reload; systemctl reset-failed nm-cloud-setup.service; systemctl start nm-cloud-setup.timer")
+		shell(t, i, "eksnode init")
+		ran := shell(t, i, "cat /var/log/nm-cloud-setup")
+		shell(t, i, "systemctl restart NetworkManager && nm-online -s -q")
+		if out := shell(t, i, "cat /var/log/nm-cloud-setup"); out != ran {
+			t.Errorf("it runs when NetworkManager starts: %s", out)
+		}
+		cloudSetup(t, "masked inactive masked")
+		nothingToDo(t, i)
+	})
 	t.Run("an ENI that goes is forgotten", func(t *testing.T) {
 		if err := i.DetachENI(within(t, time.Minute)); err != nil {
 			t.Fatal(err)
