@@ -60,10 +60,32 @@ func (e *Engine) Decide(ctx context.Context, h host.Host, in node.Input) (Decisi
 	if d.Want, err = node.Desired(in, e.Platform.Components); err != nil {
 		return d, err
 	}
-	if d.Owned, err = e.Store.Owned(); err != nil {
+	// What was made beside the runs and is wanted is the agent's own, and not what was
+	// there before. What is not wanted is left: it may have come since the facts were had.
+	d.Owned, err = e.owned(func(id host.ID) bool { _, wanted := d.Want.Lookup(id); return wanted })
+	if err != nil {
 		return d, err
 	}
 	return d, e.compare(ctx, h, &d)
+}
+
+// owned returns what the agent has made, and of what it has made beside its runs what is
+// asked for.
+func (e *Engine) owned(also func(host.ID) bool) ([]host.Owned, error) {
+	owned, err := e.Store.Owned()
+	if err != nil || e.Platform.MadeSince == nil {
+		return owned, err
+	}
+	since, err := e.Platform.MadeSince()
+	if err != nil {
+		return nil, err
+	}
+	for _, o := range since {
+		if also(o.ID) && !slices.ContainsFunc(owned, func(known host.Owned) bool { return known.ID == o.ID }) {
+			owned = append(owned, o)
+		}
+	}
+	return owned, nil
 }
 
 // compare observes the machine and makes the plan for d.Want.

@@ -267,7 +267,7 @@ func (r *recorder) reset(ctx context.Context) error {
 func (e *Engine) Leave(ctx context.Context, h host.Host) (Decision, error) {
 	var d Decision
 	var err error
-	if d.Owned, err = e.Store.Owned(); err != nil {
+	if d.Owned, err = e.owned(func(host.ID) bool { return true }); err != nil {
 		return d, err
 	}
 	return d, e.compare(ctx, h, &d)

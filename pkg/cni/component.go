@@ -30,7 +30,11 @@ func Wanted(in node.Input) ([]host.Resource, error) {
 	if err != nil {
 		return nil, err
 	}
-	out := slices.Concat(netUtilsOff(in), networkManagerOff(in), networkdPolicy(in), bpf(in), kernel(in), pods)
+	networkManager, err := networkManagerOff(in)
+	if err != nil {
+		return nil, err
+	}
+	out := slices.Concat(netUtilsOff(in), networkManager, networkdPolicy(in), bpf(in), kernel(in), pods)
 	return append(out, host.File{Path: in.Layout.RunMarker, Mode: 0o644, RunPhase: true}), nil
 }
 

@@ -36,6 +36,7 @@ func images() map[string]node.Network {
 		// netplan's other renderer; systemd-networkd is installed and does not run.
 		"ubuntu-networkmanager": with(func(n *node.Network) {
 			n.Networkd, n.MACAddressesChanged, n.NetworkManager, n.NetworkManagerRuns = true, true, true, true
+			n.PluginENIs = []node.PluginENI{{Link: "ens6", MAC: "0a:00:00:00:00:02"}, {Link: "ens7", MAC: "0a:00:00:00:00:03", MACIsCurrent: true}}
 		}),
 		"rhel-nm-cloud-setup": with(func(n *node.Network) {
 			n.MACAddressesChanged, n.NetworkManager, n.NetworkManagerRuns = true, true, true

@@ -124,16 +124,31 @@ func UnmanagedFile(l node.Layout, link string) string {
 	return strings.TrimSuffix(l.NetworkManagerDropIn, ".conf") + "-eni-" + link + ".conf"
 }
 
+// UnmanagedLink returns the link of which [UnmanagedFile] returns a path; ok is false for
+// any other path.
+func UnmanagedLink(l node.Layout, file string) (link string, ok bool) {
+	link, ok = strings.CutPrefix(file, strings.TrimSuffix(l.NetworkManagerDropIn, ".conf")+"-eni-")
+	if ok {
+		link, ok = strings.CutSuffix(link, ".conf")
+	}
+	return link, ok && CheckLink(link) == nil
+}
+
 // Unmanaged returns what makes NetworkManager leave an ENI of the network plugin's alone,
-// told by its permanent MAC address, at later boots too, when udev does not know any more
-// whose it is. An error is for what is no link or no address.
-func Unmanaged(l node.Layout, link, mac string) (host.File, error) {
-	if err := (ENI{Link: link, MAC: mac}).check(); err != nil {
+// at later boots too, when udev does not know any more whose it is. It is told by its
+// permanent MAC address, and where it has none by its name: NetworkManager compares only
+// permanent ones. An error is for what is no link or no address.
+func Unmanaged(l node.Layout, e node.PluginENI) (host.File, error) {
+	if err := (ENI{Link: e.Link, MAC: e.MAC}).check(); err != nil {
 		return host.File{}, err
 	}
+	spec := "mac:" + e.MAC
+	if e.MACIsCurrent {
+		spec = "interface-name:=" + e.Link
+	}
 	// Added to what others have said (NetworkManager.conf(5)).
-	text := head + section("keyfile", "unmanaged-devices+=mac:"+mac)
-	return host.File{Path: UnmanagedFile(l, link), Content: []byte(text), Mode: 0o644}, nil
+	text := head + section("keyfile", "unmanaged-devices+="+spec)
+	return host.File{Path: UnmanagedFile(l, e.Link), Content: []byte(text), Mode: 0o644}, nil
 }
 
 // Desired returns what systemd-networkd needs for an ENI that it manages. For the

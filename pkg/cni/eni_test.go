@@ -77,16 +77,33 @@ func TestTablesAndMetricsOfTwoENIsDiffer(t *testing.T) {
 	}
 }
 
-func TestNetworkManagerIsToldOfEachENIOfThePluginsByItsAddress(t *testing.T) {
-	f, err := Unmanaged(node.AL2023(), "ens6", "0a:00:00:00:00:02")
-	want := host.File{Path: "/etc/NetworkManager/conf.d/90-eksnode-eni-ens6.conf", Mode: 0o644,
-		Content: []byte("# Written by eksnode.\n[keyfile]\nunmanaged-devices+=mac:0a:00:00:00:00:02\n")}
-	if err != nil || f.Path != want.Path || f.Mode != want.Mode || string(f.Content) != string(want.Content) {
-		t.Errorf("got %+v, %v", f, err)
+func TestNetworkManagerIsToldOfEachENIOfThePluginsByWhatItCompares(t *testing.T) {
+	for _, tt := range []struct {
+		eni  node.PluginENI
+		want string
+	}{
+		{node.PluginENI{Link: "ens6", MAC: "0a:00:00:00:00:02"}, "unmanaged-devices+=mac:0a:00:00:00:00:02"},
+		{node.PluginENI{Link: "ens6", MAC: "0a:00:00:00:00:02", MACIsCurrent: true}, "unmanaged-devices+=interface-name:=ens6"},
+	} {
+		f, err := Unmanaged(node.AL2023(), tt.eni)
+		want := host.File{Path: "/etc/NetworkManager/conf.d/90-eksnode-eni-ens6.conf", Mode: 0o644,
+			Content: []byte("# Written by eksnode.\n[keyfile]\n" + tt.want + "\n")}
+		if err != nil || !host.Equal(f, want) {
+			t.Errorf("got %+v, %v", f, err)
+		}
+		if link, ok := UnmanagedLink(node.AL2023(), f.Path); !ok || link != "ens6" {
+			t.Errorf("%s is taken for that of %q, %t", f.Path, link, ok)
+		}
 	}
 	for _, bad := range [][2]string{{"../ens6", "0a:00:00:00:00:02"}, {"ens6", ""}, {"ens6", "0a:00:00:00:00:02;*"}} {
-		if f, err := Unmanaged(node.AL2023(), bad[0], bad[1]); err == nil {
+		if f, err := Unmanaged(node.AL2023(), node.PluginENI{Link: bad[0], MAC: bad[1]}); err == nil {
 			t.Errorf("%q: %+v", bad, f)
+		}
+	}
+	dir := "/etc/NetworkManager/conf.d/"
+	for _, other := range []string{dir + "90-eksnode.conf", dir + "90-eksnode-eni-.conf", dir + "90-eksnode-eni-a b.conf", dir + "90-eksnode-eni-ens6", "/etc/90-eksnode-eni-ens6.conf"} {
+		if link, ok := UnmanagedLink(node.AL2023(), other); ok {
+			t.Errorf("%s is taken for that of %s", other, link)
 		}
 	}
 }

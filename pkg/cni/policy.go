@@ -90,16 +90,23 @@ func netUtilsOff(in node.Input) []host.Resource {
 	return out
 }
 
-// networkManagerOff keeps NetworkManager from the links of pods, and switches
-// nm-cloud-setup off, which would give every ENI rules and tables of its own.
-func networkManagerOff(in node.Input) []host.Resource {
+// networkManagerOff keeps NetworkManager from the links of pods and the plugin's ENIs, and
+// switches nm-cloud-setup off, which would give every ENI rules and tables of its own.
+//
+// The file of an ENI is there already when the ENI came since the last run, see
+// [Unmanaged]; it is missing when a reset has been here.
+func networkManagerOff(in node.Input) ([]host.Resource, error) {
 	l, n := in.Layout, in.Present.Network
 	var out []host.Resource
+	// Masked first: NetworkManager's start, its dispatcher and the timer start the service.
 	for _, unit := range n.NMCloudSetup {
-		out = append(out, host.Service{Name: unit}, mask(path.Join(l.UnitDir, unit)))
+		out = append(out, mask(path.Join(l.UnitDir, unit)))
+	}
+	for _, unit := range n.NMCloudSetup {
+		out = append(out, host.Service{Name: unit})
 	}
 	if !n.NetworkManager {
-		return out
+		return out, nil
 	}
 	var specs []string
 	for _, name := range podLinks() {
@@ -108,10 +115,20 @@ func networkManagerOff(in node.Input) []host.Resource {
 	// Added to what others have said.
 	file := host.File{Path: l.NetworkManagerDropIn, Content: []byte(head + section("keyfile", "unmanaged-devices+="+strings.Join(specs, ";"))), Mode: 0o644}
 	out = append(out, file)
-	if n.NetworkManagerRuns {
-		out = append(out, host.Service{Name: l.NetworkManagerUnit, Running: true, Current: true, Reads: []host.ID{file.ID()}})
+	reads := []host.ID{file.ID()}
+	for _, eni := range n.PluginENIs {
+		file, err := Unmanaged(l, eni)
+		if err != nil {
+			return nil, err
+		}
+		out, reads = append(out, file), append(reads, file.ID())
 	}
-	return out
+	if n.NetworkManagerRuns {
+		// It lets go of what it has taken only when it reads this while it runs; what it
+		// finds unmanaged at its start it leaves as it is, with addresses and routes.
+		out = append(out, host.Service{Name: l.NetworkManagerUnit, Running: true, Current: true, Reads: reads, Reloads: true})
+	}
+	return out, nil
 }
 
 func mask(at string) host.Link { return host.Link{Path: at, Target: "/dev/null"} }

@@ -156,7 +156,7 @@ func Own(want State, have map[ID]Resource, owned []Owned, takes func(Entry) bool
 func original(seen Resource) Resource {
 	switch r := seen.(type) {
 	case Service:
-		r.Current, r.Reads = true, nil
+		r.Current, r.Reads, r.Reloads = true, nil, false
 		return r
 	case Command:
 		return nil

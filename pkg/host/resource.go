@@ -138,6 +138,10 @@ type Service struct {
 	// Reads are the resources which the process reads only when it starts. A
 	// directory stands for everything below it. Not part of an observation.
 	Reads []ID `json:"reads,omitempty"`
+	// Reloads says that the unit reads them again when it is told to reload, so that it
+	// need not restart; one that has no way to reload is restarted. Not part of an
+	// observation.
+	Reloads bool `json:"reloads,omitempty"`
 	// Current is false while the unit runs with inputs older than those on
 	// disk; a unit that does not run is current. A wish for a running service
 	// is always for a current one.
@@ -189,7 +193,7 @@ func observable(r Resource) Resource {
 		r.RunPhase = false
 		return r
 	case Service:
-		r.Reads = nil
+		r.Reads, r.Reloads = nil, false
 		return r
 	case Image:
 		r.Archive, r.Source, r.Snapshotter = "", "", ""

@@ -35,8 +35,21 @@ type Network struct {
 	CNIConfigs []string `json:"cniConfigs,omitempty"`
 	// ENILinks are the kernel's names of the links that are network interfaces of EC2.
 	ENILinks []string `json:"eniLinks,omitempty"`
+	// PluginENIs are the network interfaces of the instance that the network plugin has
+	// attached; looked for where NetworkManager is installed.
+	PluginENIs []PluginENI `json:"pluginENIs,omitempty"`
 	// Primary is the link with the instance's own MAC address, and PrimaryMTU its MTU.
 	// Empty and 0 when it could not be told.
 	Primary    string `json:"primary,omitempty"`
 	PrimaryMTU int    `json:"primaryMTU,omitempty"`
+}
+
+// PluginENI is a network interface of EC2 that belongs to the network plugin.
+type PluginENI struct {
+	// Link is the kernel's name for it.
+	Link string `json:"link"`
+	// MAC is in lower case with colons.
+	MAC string `json:"mac"`
+	// MACIsCurrent says that the link has no permanent address, as virtual ones have none.
+	MACIsCurrent bool `json:"macIsCurrent,omitempty"`
 }

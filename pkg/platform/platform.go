@@ -34,6 +34,10 @@ type Platform struct {
 	Components []node.Component
 	// Host opens the drivers. close releases what they hold.
 	Host func(ctx context.Context) (h host.Host, close func() error, err error)
+	// MadeSince returns what the agent has made here beside its runs and a reset takes
+	// away, too, such as for a device that came; what a run has recorded may be among
+	// it. Nil where there is no such thing.
+	MadeSince func() ([]host.Owned, error)
 	// Checks say what must hold for the node to be done, given its input.
 	Checks func(in node.Input) []health.Check
 	// Readiness says what keeps pods off a node that is Ready, and what must hold for

@@ -63,7 +63,7 @@ func Build(ctx context.Context, options Options, kubernetes, containerd []string
 	// While the compiler has the processors, what waits for the network goes on beside it.
 	var beside sync.WaitGroup
 	var baseErr error
-	beside.Go(func() { _, baseErr = l.base(ctx, io.Discard) })
+	beside.Go(func() { _, baseErr = l.base(ctx, false, io.Discard) })
 	beside.Go(func() { l.fetch(ctx, wants) })
 	for _, w := range wants {
 		if _, err := l.builder().Build(ctx, w.tool, w.programs...); err != nil {
@@ -155,8 +155,8 @@ func (l *Lab) fetch(ctx context.Context, wants []want) {
 }
 
 // base is the boxes' root file system.
-func (l *Lab) base(ctx context.Context, log io.Writer) (rootfs.Base, error) {
-	return rootfs.BuildBase(ctx, filepath.Join(l.options.Cache, "rootfs"), log, func(s string) { l.progress("%s", s) })
+func (l *Lab) base(ctx context.Context, networkManager bool, log io.Writer) (rootfs.Base, error) {
+	return rootfs.BuildBase(ctx, filepath.Join(l.options.Cache, "rootfs"), networkManager, log, func(s string) { l.progress("%s", s) })
 }
 
 func (l *Lab) builder() *toolchain.Builder {
@@ -224,7 +224,7 @@ func (l *Lab) nodeImage(ctx context.Context, spec InstanceSpec) (rootfs.Image, e
 		defer file.Close()
 		log = file
 	}
-	base, err := l.base(ctx, log)
+	base, err := l.base(ctx, spec.NetworkManager, log)
 	if err != nil {
 		return rootfs.Image{}, err
 	}

@@ -60,6 +60,8 @@ type InstanceSpec struct {
 	VersionFiles bool
 	// PauseArchive puts the sandbox image into /etc/eks/pause.tar, as EKS' images have it.
 	PauseArchive bool
+	// NetworkManager looks after the instance's interfaces, and not systemd-networkd, which is there and switched off.
+	NetworkManager bool
 	// Files are on the instance's disk before it boots, by absolute path, mode 0644, or 0755 for scripts (#!).
 	Files map[string][]byte
 	// Off leaves the instance switched off; see [Instance.Start].

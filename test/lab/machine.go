@@ -51,7 +51,7 @@ func machineFiles() map[string][]byte {
 // newMachine makes the machine of an instance. The disk of its image is in the cache.
 func (i *Instance) newMachine(ctx context.Context, image rootfs.Image, files map[string][]byte) (*vm.VM, error) {
 	l, desc, m := i.lab, i.EC2.Instance(), i.Spec.Machine
-	kernel, disk, err := l.machineImage(ctx, image)
+	kernel, disk, err := l.machineImage(ctx, image, i.Spec.NetworkManager)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ func (i *Instance) unplugFromMachine(ctx context.Context, m *vm.VM, k int) error
 
 // machineImage makes the disk that machines of an image begin with, in the cache folder, or finds it there. The oldest
 // disks are taken away: each is a gigabyte.
-func (l *Lab) machineImage(ctx context.Context, image rootfs.Image) (rootfs.Kernel, string, error) {
+func (l *Lab) machineImage(ctx context.Context, image rootfs.Image, networkManager bool) (rootfs.Kernel, string, error) {
 	l.imageMu.Lock()
 	defer l.imageMu.Unlock()
 	log := io.Discard
@@ -118,7 +118,7 @@ func (l *Lab) machineImage(ctx context.Context, image rootfs.Image) (rootfs.Kern
 	if err != nil {
 		return rootfs.Kernel{}, "", err
 	}
-	base, err := l.base(ctx, log)
+	base, err := l.base(ctx, networkManager, log)
 	if err != nil {
 		return rootfs.Kernel{}, "", err
 	}

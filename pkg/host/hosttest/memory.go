@@ -203,7 +203,7 @@ func (d *driver) Observe(_ context.Context, want host.Resource) (host.Resource, 
 	}
 	switch r := r.(type) {
 	case host.Service:
-		r.Reads = nil
+		r.Reads, r.Reloads = nil, false
 		r.Current = !r.Running || !d.m.debts[r.ID()]
 		if !want.(host.Service).Enabled {
 			r.Enabled = false

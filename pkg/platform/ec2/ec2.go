@@ -18,9 +18,11 @@ import (
 	"github.com/eksnode/eksnode/pkg/containerd"
 	"github.com/eksnode/eksnode/pkg/credential"
 	"github.com/eksnode/eksnode/pkg/hook"
+	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/kubelet"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/platform"
+	"github.com/eksnode/eksnode/pkg/system/rootfs"
 	"github.com/eksnode/eksnode/pkg/tuning"
 )
 
@@ -56,6 +58,7 @@ func New(o Options) (platform.Platform, error) {
 		Gather:         p.gather,
 		Components:     components(),
 		Host:           p.host,
+		MadeSince:      func() ([]host.Owned, error) { return madeSince(rootfs.At("/"), p.layout) },
 		Checks:         p.checks,
 		Readiness:      p.readiness,
 		Publish:        p.publish,

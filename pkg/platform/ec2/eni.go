@@ -20,7 +20,6 @@ import (
 	"github.com/eksnode/eksnode/pkg/hardware/instancetype"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
-	"github.com/eksnode/eksnode/pkg/system"
 	"github.com/eksnode/eksnode/pkg/system/file"
 	"github.com/eksnode/eksnode/pkg/system/lock"
 	"github.com/eksnode/eksnode/pkg/system/networkd"
@@ -45,7 +44,7 @@ type ENIs struct {
 	patience time.Duration
 
 	idMu sync.Mutex
-	id   string // of the instance, once it has been asked for
+	id   imds.Identity // once it has been asked for
 }
 
 // attachBound is how long instance metadata may be late about an interface that has
@@ -110,28 +109,8 @@ func (e *ENIs) Add(ctx context.Context, link string) (cni.Manager, error) {
 	return manager, nil
 }
 
-// unmanage keeps NetworkManager, where it is installed, from an ENI of the plugin's: now,
-// also when udev sees a change of it, and at later boots.
-func (e *ENIs) unmanage(ctx context.Context, link string) error {
-	has, err := system.HasNetworkManager(e.root, e.layout)
-	if err != nil || !has {
-		return err
-	}
-	mac, _, err := e.links.MAC(link)
-	if err != nil {
-		return fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
-	}
-	file, err := cni.Unmanaged(e.layout, link, mac)
-	if err != nil {
-		return err
-	}
-	if err := e.files.Apply(ctx, file); err != nil {
-		return err
-	}
-	return e.reloadNetworkManager(ctx)
-}
-
-// manager returns who looks after a link, and writes it down when it is new. udev's unit
+// manager returns who looks after a link, and writes it down when it is new. The primary
+// one was there before everything else, whenever the agent comes to see it. udev's unit
 // and the daemon may ask at the same time; the one that comes first decides.
 func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.Manager, error) {
 	held, err := e.lock(ctx)
@@ -139,39 +118,43 @@ func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.
 		return "", err
 	}
 	defer held.Release()
+	primary := e.primary(id, link)
 	record := cni.RecordFile(e.layout, id.InstanceID, link)
 	b, err := e.root.ReadFile(record, 64)
 	switch {
 	case err == nil:
 		m := cni.Manager(strings.TrimSpace(string(b)))
-		if m == cni.ManagerCNI || m == cni.ManagerNetworkd {
+		if m == cni.ManagerNetworkd || m == cni.ManagerCNI && !primary {
 			return m, nil
 		}
 		e.log.Warn("the record of a network interface cannot be read and is made anew", "record", record, "content", string(b))
 	case !rootfs.Absent(err):
 		return "", fmt.Errorf("cannot read who looks after %s: %w", link, err)
 	}
-	m, err := e.judge(id, link)
+	m := cni.ManagerNetworkd
+	started, err := e.started()
 	if err != nil {
 		return "", err
+	}
+	if started && !primary {
+		m = cni.ManagerCNI
 	}
 	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
 }
 
-// judge says whose an ENI is that nothing is written down about.
-func (e *ENIs) judge(id imds.Identity, link string) (cni.Manager, error) {
+// primary reports whether a link is the instance's first interface.
+func (e *ENIs) primary(id imds.Identity, link string) bool {
 	mac, _, err := e.links.MAC(link)
-	if err != nil {
-		return "", fmt.Errorf("cannot tell the address of network interface %s: %w", link, err)
+	return err == nil && mac == id.MAC
+}
+
+// started reports whether the machine's daemons have been started since boot.
+func (e *ENIs) started() (bool, error) {
+	_, err := e.root.Stat(e.layout.RunMarker)
+	if err != nil && !rootfs.Absent(err) {
+		return false, fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
 	}
-	_, err = e.root.Stat(e.layout.RunMarker)
-	switch {
-	case mac == id.MAC, rootfs.Absent(err):
-		return cni.ManagerNetworkd, nil
-	case err != nil:
-		return "", fmt.Errorf("cannot tell whether the machine's daemons have been started: %w", err)
-	}
-	return cni.ManagerCNI, nil
+	return err == nil, nil
 }
 
 // lockBound is how long another may take to decide about an ENI, which is a matter of

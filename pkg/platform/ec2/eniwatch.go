@@ -2,6 +2,7 @@ package ec2
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -145,16 +146,19 @@ func (w *eniWatch) forget(ctx context.Context, name string) error {
 	return w.gone(ctx, name)
 }
 
-// instanceID asks metadata for the instance's ID once, since it never changes.
-func (e *ENIs) instanceID(ctx context.Context) (string, error) {
+// identity asks metadata once who this instance is, since that never changes.
+func (e *ENIs) identity(ctx context.Context) (imds.Identity, error) {
 	e.idMu.Lock()
 	defer e.idMu.Unlock()
-	if e.id == "" {
-		id, _, err := e.imds.Identity(ctx, imds.Need{})
-		if err != nil {
-			return "", err
+	if e.id.InstanceID == "" {
+		id, problems, err := e.imds.Identity(ctx, imds.Need{MAC: true})
+		for _, p := range problems {
+			err = errors.Join(err, p.Err)
 		}
-		e.id = id.InstanceID
+		if err != nil {
+			return imds.Identity{}, err
+		}
+		e.id = id
 	}
 	return e.id, nil
 }
@@ -165,11 +169,11 @@ func (e *ENIs) Kept(ctx context.Context, link string) (bool, error) {
 	if err := cni.CheckLink(link); err != nil {
 		return false, err
 	}
-	id, err := e.instanceID(ctx)
+	id, err := e.identity(ctx)
 	if err != nil {
 		return false, fmt.Errorf("cannot tell whose interface %s is: %w", link, err)
 	}
-	b, err := e.root.ReadFile(cni.RecordFile(e.layout, id, link), 64)
+	b, err := e.root.ReadFile(cni.RecordFile(e.layout, id.InstanceID, link), 64)
 	if rootfs.Absent(err) {
 		return false, nil
 	}
@@ -178,7 +182,7 @@ func (e *ENIs) Kept(ctx context.Context, link string) (bool, error) {
 	}
 	switch cni.Manager(b) {
 	case cni.ManagerCNI:
-		return true, nil
+		return !e.primary(id, link), nil
 	case cni.ManagerNetworkd:
 		_, err := e.root.Stat(cni.NetworkFile(e.layout, link))
 		if rootfs.Absent(err) {

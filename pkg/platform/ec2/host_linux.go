@@ -49,6 +49,12 @@ func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, er
 	in.Problems = append(problems, <-local...)
 	in.Instance = instance
 	in.Present.Network.Primary, in.Present.Network.PrimaryMTU = system.PrimaryLink(rootfs.At("/"), instance.MAC)
+	if in.Present.Network.NetworkManager && instance.ID != "" {
+		var err error
+		if in.Present.Network.PluginENIs, err = pluginENIs(rootfs.At("/"), p.layout, kernelLinks{}, instance.ID); err != nil {
+			in.Problems = append(in.Problems, problem("present.network.pluginENIs", err))
+		}
+	}
 	fixedName(&in)
 	p.out.follow(in)
 	return in, err

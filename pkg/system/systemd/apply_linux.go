@@ -32,11 +32,13 @@ const managerConfig = "/etc/systemd/system.conf"
 
 // Apply implements host.Driver.
 //
-// A service wanted running is started, or restarted when it owes that, and
+// A service wanted running is started, or restarted (or told to reload, where that is
+// enough) when it owes that, and
 // must then be and stay active: with Type=simple a while of Options.Window,
 // with other types at once. Unit files are read again before that when systemd
 // says that they changed, when it does not know the unit, when a restart is
-// owed, and when the service reads systemd's own configuration. The debt is
+// owed, when the service reads systemd's own configuration, and before one is stopped
+// that shall not run. The debt is
 // forgotten only after all this has succeeded.
 //
 // Errors are of code UnitMissing, UnitFailed (with the last lines of the
@@ -66,7 +68,10 @@ func (d *Driver) apply(ctx context.Context, w host.Service) error {
 		return err
 	}
 	begin := w.Running && (!u.running() || owes || d.wasIdle(w.Name))
-	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || owes || readsManagerConfig(w)) {
+	// One that shall not run may have been masked just now, which systemd does not see by
+	// itself: what it has loaded, another unit could still start.
+	end := !w.Running && !u.idle()
+	if !u.known() && (w.Running || w.Enabled) || begin && (u.NeedReload || owes || readsManagerConfig(w)) || end {
 		d.Log.InfoContext(ctx, "reloading unit files", "for", w.Name)
 		if err := d.bus.Reload(ctx); err != nil {
 			return fmt.Errorf("cannot reload unit files: %w", err)
@@ -91,7 +96,7 @@ func (d *Driver) apply(ctx context.Context, w host.Service) error {
 	if !begin {
 		return nil
 	}
-	if err := d.begin(ctx, w.Name, u); err != nil {
+	if err := d.begin(ctx, w, u); err != nil {
 		return err
 	}
 	d.setIdle(w.Name, false)
@@ -133,8 +138,9 @@ func (d *Driver) atBoot(ctx context.Context, w host.Service, u unit) error {
 	return d.enable(ctx, w.Name)
 }
 
-// begin starts or restarts the unit and waits until it stands.
-func (d *Driver) begin(ctx context.Context, name string, u unit) error {
+// begin starts, restarts or reloads the unit and waits until it stands.
+func (d *Driver) begin(ctx context.Context, w host.Service, u unit) error {
+	name := w.Name
 	// A unit that failed too often in a short time may not be started again
 	// until that is forgotten (StartLimitBurst).
 	if err := d.bus.ResetFailed(ctx, name); err != nil {
@@ -147,13 +153,20 @@ func (d *Driver) begin(ctx context.Context, name string, u unit) error {
 		return err
 	}
 	v := start
-	if !u.idle() {
+	switch {
+	case w.Reloads && u.running():
+		v = reload
+	case !u.idle():
 		v = restart
 	}
 	d.Log.InfoContext(ctx, "waiting for unit", "unit", name, "job", v, "bound", d.Bound)
 	result, err := d.bus.Job(ctx, v, name)
 	if err != nil {
 		return d.refused(ctx, v, name, err)
+	}
+	if v == reload && result != "done" { // it runs on, with what it has
+		return fault.New(fault.UnitFailed, fmt.Sprintf("The journal lines name the cause; journalctl -u %s shows more.", name),
+			fmt.Errorf("cannot reload %s: the job's result is %s%s", name, result, d.journal(ctx, name)))
 	}
 	if result != "done" {
 		d.Log.WarnContext(ctx, "the job did not succeed", "unit", name, "job", v, "result", result)

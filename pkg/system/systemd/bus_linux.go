@@ -19,6 +19,7 @@ type verb string
 const (
 	start   verb = "start"
 	restart verb = "restart"
+	reload  verb = "reload"
 	stop    verb = "stop"
 )
 
@@ -108,6 +109,8 @@ func (c *connection) Job(ctx context.Context, v verb, name string) (string, erro
 			_, err = conn.StartUnitContext(ctx, name, "replace", results)
 		case restart:
 			_, err = conn.RestartUnitContext(ctx, name, "replace", results)
+		case reload:
+			_, err = conn.ReloadOrRestartUnitContext(ctx, name, "replace", results)
 		case stop:
 			_, err = conn.StopUnitContext(ctx, name, "replace", results)
 		default:

@@ -128,6 +128,8 @@ func TestJobsFollowFromWhatIsThere(t *testing.T) {
 	changed.NeedReload = true
 	deactivating := running("a")
 	deactivating.Active = "deactivating"
+	reloading := wanted(true, false)
+	reloading.Reloads = true
 	for _, row := range []struct {
 		name  string
 		now   unit
@@ -139,12 +141,14 @@ func TestJobsFollowFromWhatIsThere(t *testing.T) {
 		{name: "failed", now: failed(1), want: wanted(true, false), calls: []string{reset, startIt}},
 		{name: "running", now: running("a"), want: wanted(true, false)},
 		{name: "running with a debt", now: running("a"), want: wanted(true, false), owes: true, calls: []string{"reload ", reset, restartIt}},
+		{name: "running with a debt that a reload pays", now: running("a"), want: reloading, owes: true, calls: []string{"reload ", reset, "reload " + kubelet}},
+		{name: "stopped with a debt that a reload would pay", now: stopped(), want: reloading, owes: true, calls: []string{"reload ", reset, startIt}},
 		{name: "someone's start is under way", now: dying(0), want: wanted(true, false), calls: []string{reset, restartIt}},
 		{name: "someone's stop is under way", now: deactivating, want: wanted(true, false), calls: []string{reset, restartIt}},
 		{name: "running, unit file changed, no debt", now: changed, want: wanted(true, false)},
 		{name: "running, to be enabled", now: running("a"), want: wanted(true, true), calls: []string{"enable " + kubelet}},
-		{name: "running, not wanted", now: running("a"), want: wanted(false, false), calls: []string{"stop " + kubelet, reset}},
-		{name: "restarting itself, not wanted", now: dying(2), want: wanted(false, false), calls: []string{"stop " + kubelet, reset}},
+		{name: "running, not wanted", now: running("a"), want: wanted(false, false), calls: []string{"reload ", "stop " + kubelet, reset}},
+		{name: "restarting itself, not wanted", now: dying(2), want: wanted(false, false), calls: []string{"reload ", "stop " + kubelet, reset}},
 		{name: "failed, not wanted", now: failed(1), want: wanted(false, false), calls: []string{reset}},
 		{name: "stopped, not wanted", now: stopped(), want: wanted(false, false)},
 		{
@@ -265,5 +269,21 @@ func TestARunDirectoryThatCannotBeWrittenIsSaid(t *testing.T) {
 	}
 	if err := d.Owe(t.Context(), wanted(true, false).ID()); fault.CodeOf(err) != fault.WriteFailed {
 		t.Errorf("got %v", err)
+	}
+}
+
+func TestAReloadThatFailsIsStillOwed(t *testing.T) {
+	want := wanted(true, false)
+	want.Reloads = true
+	d, _ := on(t, &fakeUnit{now: running("a"), result: "failed"})
+	if err := d.Owe(t.Context(), want.ID()); err != nil {
+		t.Fatal(err)
+	}
+	err := d.Apply(t.Context(), want)
+	if f, ok := fault.Find(err); !ok || f.Code != fault.UnitFailed || !strings.Contains(err.Error(), "cannot reload "+kubelet) {
+		t.Errorf("got %v", err)
+	}
+	if seen, _ := d.see(t, want).(host.Service); seen.Current {
+		t.Error("the debt is forgotten")
 	}
 }

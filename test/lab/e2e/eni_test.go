@@ -126,15 +126,27 @@ func says(t *testing.T, i *lab.Instance, what, command string, holds func(string
 // the place of the one in the package.
 const boxRule = "/etc/udev/rules.d/90-eksnode-eni.rules"
 
+// boxLinks and machineLinks are how the rule tells the ENIs of boxes, and of machines with a kernel of their own.
+const (
+	boxLinks     = `ENV{INTERFACE}!="ens[0-9]*"`
+	machineLinks = `ENV{ID_NET_DRIVER}!="virtio_net"`
+)
+
 // rule is the content of [boxRule].
-func rule(t *testing.T) []byte {
+func rule(t *testing.T, links string) []byte {
 	t.Helper()
 	text := must(os.ReadFile("../../../packaging/udev/90-eksnode-eni.rules"))(t)
 	const drivers = `ENV{ID_NET_DRIVER}!="ena|ixgbevf|vif"`
 	if !bytes.Contains(text, []byte(drivers)) {
 		t.Fatalf("the rule has no %s", drivers)
 	}
-	return bytes.Replace(text, []byte(drivers), []byte(`KERNEL!="ens*"`), 1)
+	return bytes.Replace(text, []byte(drivers), []byte(links), 1)
+}
+
+// kept waits until udev has had systemd start the unit of a link, and it is done.
+func kept(t *testing.T, i *lab.Instance, link string) {
+	t.Helper()
+	says(t, i, "udev starts the unit of "+link, "systemctl is-active eksnode-eni@"+link+" || true", func(out string) bool { return out == "active" })
 }
 
 // TestENIsHaveTheirKeeperWithoutNodeadm has the package's udev rule and units, real udev and real systemd-networkd do it
@@ -146,14 +158,10 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 		"/etc/systemd/system/eksnode-run.service.d/off.conf":    []byte("[Unit]\nConditionPathExists=/nonexistent\n"),
 		// The daemon hears of the same links, and does not get in the way.
 		"/etc/systemd/system/eksnode.service.d/links.conf": []byte(daemonLinks),
-		boxRule: rule(t),
+		boxRule: rule(t, boxLinks),
 	}})
 	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
-	}
-	kept := func(link string) {
-		t.Helper()
-		says(t, i, "udev starts the unit of "+link, "systemctl is-active eksnode-eni@"+link+" || true", func(out string) bool { return out == "active" })
 	}
 	configured := func(links ...string) {
 		t.Helper()
@@ -218,7 +226,7 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 
 	shell(t, i, "mkdir -p /run/nodeadm && touch /run/nodeadm/init")
 	link := must(i.AttachENI(within(t, time.Minute)))(t)
-	kept(link)
+	kept(t, i, link)
 	alone := func(t *testing.T) {
 		t.Helper()
 		if out := shell(t, i, "networkctl list --no-legend "+link); !strings.Contains(out, "unmanaged") {
@@ -251,8 +259,8 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 		if err := i.Reboot(within(t, 2*time.Minute)); err != nil {
 			t.Fatal(err)
 		}
-		for _, l := range []string{"ens5", "ens6", "ens7", link} {
-			kept(l)
+		for _, name := range []string{"ens5", "ens6", "ens7", link} {
+			kept(t, i, name)
 		}
 		configured("ens5", "ens6", "ens7")
 		alone(t)

@@ -30,7 +30,7 @@ sysctls: {vm.max_map_count: 300000}
 ulimits: {nofile: {soft: 4096, hard: 8192}}
 `),
 		Files: map[string][]byte{
-			boxRule: rule(t),
+			boxRule: rule(t, machineLinks),
 			"/etc/systemd/system/eksnode.service.d/links.conf": []byte(daemonLinks),
 		},
 	})

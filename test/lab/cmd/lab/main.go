@@ -107,6 +107,7 @@ func instanceFlags(flags *flag.FlagSet) func() (lab.InstanceSpec, error) {
 	flags.StringVar(&spec.Role, "role", lab.NodeRole, "the instance profile's role; \"-\" for none")
 	flags.BoolVar(&spec.ResourceName, "resource-name", false, "give it a resource-based host name")
 	flags.IntVar(&spec.ENIs, "enis", 1, "number of network interfaces")
+	flags.BoolVar(&spec.NetworkManager, "network-manager", false, "NetworkManager in place of systemd-networkd")
 	flags.BoolVar(&spec.PauseArchive, "pause-archive", false, "put the sandbox image into /etc/eks/pause.tar")
 	flags.BoolVar(&spec.VersionFiles, "version-files", false, "put version files into /etc/eks")
 	flags.StringVar(&userData, "user-data", "", "file with user data, \"-\" for standard input; a NodeConfig for the cluster in MIME when empty")

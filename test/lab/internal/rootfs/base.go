@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"fmt"
 	"io"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -66,10 +67,14 @@ type Base struct {
 	Key string
 }
 
-// BuildBase makes the base in the cache folder, or finds it there.
-func BuildBase(ctx context.Context, cache string, log io.Writer, progress func(string)) (Base, error) {
+// BuildBase makes the base in the cache folder, or finds it there. Its interfaces are looked after by systemd-networkd, or
+// by NetworkManager.
+func BuildBase(ctx context.Context, cache string, networkManager bool, log io.Writer, progress func(string)) (Base, error) {
 	h := sha256.New()
 	fmt.Fprintf(h, "2 %s %q %q %q %q", suite, basePackages(), silenced(), masked(), networkUnit)
+	if networkManager {
+		fmt.Fprintf(h, "%q %q", networkManagerHooks(), networkManagerFiles())
+	}
 	b := Base{Key: hex.EncodeToString(h.Sum(nil))[:16]}
 	b.Dir = filepath.Join(cache, b.Key)
 	if _, err := os.Stat(b.Dir); err == nil {
@@ -91,10 +96,14 @@ func BuildBase(ctx context.Context, cache string, log io.Writer, progress func(s
 	if err := os.RemoveAll(tmp); err != nil {
 		return Base{}, fmt.Errorf("cannot build root file system: %w", err)
 	}
-	if err := mmdebstrap(ctx, tmp, log); err != nil {
+	hooks, more := networkdHooks(), map[string]string{"etc/systemd/network/80-ec2.network": networkUnit}
+	if networkManager {
+		hooks, more = networkManagerHooks(), networkManagerFiles()
+	}
+	if err := mmdebstrap(ctx, tmp, hooks, log); err != nil {
 		return Base{}, fmt.Errorf("cannot build root file system: %w", err)
 	}
-	if err := configureBase(tmp); err != nil {
+	if err := configureBase(tmp, more); err != nil {
 		return Base{}, fmt.Errorf("cannot build root file system: %w", err)
 	}
 	if err := os.Rename(tmp, b.Dir); err != nil {
@@ -103,17 +112,21 @@ func BuildBase(ctx context.Context, cache string, log io.Writer, progress func(s
 	return b, nil
 }
 
-func mmdebstrap(ctx context.Context, dir string, log io.Writer) error {
+// networkdHooks are mmdebstrap's arguments for an image with systemd-networkd.
+func networkdHooks() []string {
+	return []string{"--customize-hook=chroot \"$1\" systemctl enable systemd-networkd.service systemd-resolved.service"}
+}
+
+func mmdebstrap(ctx context.Context, dir string, more []string, log io.Writer) error {
 	args := []string{"--mode=root", "--variant=minbase", "--format=directory",
 		"--include=" + strings.Join(basePackages(), ","),
 		`--aptopt=APT::Install-Recommends "false"`,
 		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
 		"--dpkgopt=force-unsafe-io",
-		"--customize-hook=chroot \"$1\" systemctl enable systemd-networkd.service systemd-resolved.service",
 		"--customize-hook=chroot \"$1\" systemctl disable " + strings.Join(silenced(), " "),
 		"--customize-hook=chroot \"$1\" systemctl mask " + strings.Join(masked(), " "),
-		"--customize-hook=chroot \"$1\" passwd -d root",
-		suite, dir}
+		"--customize-hook=chroot \"$1\" passwd -d root"}
+	args = append(append(args, more...), suite, dir)
 	return runDebstrap(ctx, args, log)
 }
 
@@ -160,17 +173,17 @@ func sourceLines(ctx context.Context) (string, error) {
 	return strings.Join(sorted, "\n"), nil
 }
 
-func configureBase(dir string) error {
+func configureBase(dir string, more map[string]string) error {
 	files := map[string]string{
-		"etc/systemd/network/80-ec2.network": networkUnit,
-		"etc/hosts":                          "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
-		"etc/machine-id":                     "",
-		"etc/hostname":                       "",
+		"etc/hosts":      "127.0.0.1 localhost\n::1 localhost ip6-localhost ip6-loopback\n",
+		"etc/machine-id": "",
+		"etc/hostname":   "",
 		// On the console only what fails, and what the box's programs write there: no list of units that moves.
 		"etc/systemd/system.conf.d/lab.conf": "[Manager]\nShowStatus=error\n",
 		// A journal on disk survives the reboots that tests make.
 		"etc/systemd/journald.conf.d/lab.conf": "[Journal]\nStorage=persistent\nSystemMaxUse=64M\nRateLimitBurst=0\n",
 	}
+	maps.Copy(files, more)
 	for name, content := range files {
 		path := filepath.Join(dir, name)
 		if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
