@@ -102,7 +102,7 @@ func TestENIsHaveTheirKeepersUnderNodeadmsName(t *testing.T) {
 }
 
 // eniRecords shows who looks after which ENI, as it is written down.
-const eniRecords = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -s . * || true"
+const eniRecords = "cd /etc/eks/nodeadm/udev-net-manager/* && grep -sH . * || true"
 
 // daemonLinks has the daemon take the links of boxes for ENIs, which have not EC2's drivers.
 const daemonLinks = "[Service]\nEnvironment=EKSNODE_ENI_LINKS=ens*\n"
