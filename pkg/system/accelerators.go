@@ -3,7 +3,6 @@ package system
 import (
 	"errors"
 	"fmt"
-	"os"
 	"path"
 	"slices"
 	"strconv"
@@ -85,11 +84,7 @@ type accelerators struct {
 
 // names lists a directory, sorted; nothing when it is not there.
 func (p *presence) names(dir string) []string {
-	at, err := p.root.Target(dir)
-	var entries []os.DirEntry
-	if err == nil {
-		entries, err = os.ReadDir(at)
-	}
+	entries, err := p.root.ReadDir(dir)
 	if err != nil && !rootfs.Absent(err) {
 		p.errs = append(p.errs, fmt.Errorf("cannot list %s: %w", dir, err))
 	}

@@ -154,11 +154,7 @@ func (p *presence) networkFile(name string) bool {
 
 // entries returns the names in a directory, sorted; none where there is no such.
 func (p *presence) entries(dir string) []string {
-	at, err := p.root.Target(dir)
-	if err != nil {
-		return nil
-	}
-	list, err := os.ReadDir(at)
+	list, err := p.root.ReadDir(dir)
 	if err != nil && !rootfs.Absent(err) {
 		p.errs = append(p.errs, fmt.Errorf("cannot list %s: %w", dir, err))
 	}

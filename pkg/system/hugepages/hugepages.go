@@ -189,11 +189,7 @@ func (p pool) set(n int64) error {
 
 // sizes lists the sizes that dir has pools of, for a person.
 func (d *Driver) sizes(dir string) string {
-	at, err := d.root.Target(dir)
-	if err != nil {
-		return "none"
-	}
-	entries, err := os.ReadDir(at)
+	entries, err := d.root.ReadDir(dir)
 	if err != nil {
 		return "none"
 	}

@@ -85,6 +85,15 @@ func (r Root) resolve(name string, last bool) (string, error) {
 	return r.join(at), nil
 }
 
+// followed is name for a system call that follows links itself: on the machine's
+// own root the kernel does that, without a call for each element of the path.
+func (r Root) followed(name string) (string, error) {
+	if r.dir == "" && path.IsAbs(name) {
+		return filepath.FromSlash(name), nil
+	}
+	return r.Target(name)
+}
+
 func (r Root) join(name string) string {
 	return filepath.Join(r.String(), filepath.FromSlash(name))
 }
@@ -100,7 +109,7 @@ func (r Root) Lstat(name string) (fs.FileInfo, error) {
 
 // Stat describes what name leads to.
 func (r Root) Stat(name string) (fs.FileInfo, error) {
-	p, err := r.Target(name)
+	p, err := r.followed(name)
 	if err != nil {
 		return nil, err
 	}
@@ -111,11 +120,20 @@ func (r Root) Stat(name string) (fs.FileInfo, error) {
 // longer than limit bytes is an error, as is anything else than a regular
 // file: a pipe would hold up the reader for ever.
 func (r Root) ReadFile(name string, limit int64) ([]byte, error) {
-	p, err := r.Target(name)
+	p, err := r.followed(name)
 	if err != nil {
 		return nil, err
 	}
 	return ReadFile(p, limit)
+}
+
+// ReadDir returns what is in the directory that name leads to, sorted by name.
+func (r Root) ReadDir(name string) ([]fs.DirEntry, error) {
+	p, err := r.followed(name)
+	if err != nil {
+		return nil, err
+	}
+	return os.ReadDir(p)
 }
 
 // ReadFile reads a whole regular file on this machine; see Root.ReadFile.

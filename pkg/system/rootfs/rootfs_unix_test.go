@@ -3,6 +3,7 @@
 package rootfs
 
 import (
+	"path"
 	"path/filepath"
 	"syscall"
 	"testing"
@@ -17,3 +18,41 @@ func TestAPipeDoesNotHoldUpItsReader(t *testing.T) {
 		t.Errorf("read %q from a pipe", got)
 	}
 }
+
+// The machine's own root goes another way than other roots, to the same end.
+func TestLooksAtTheMachinesOwnRootFollowLinks(t *testing.T) {
+	other := tree(t, "d/", "d/f", "d/g", "to-d -> d", "d/to-f -> f", "loop -> loop")
+	for _, row := range []struct {
+		name string
+		root Root
+		at   string
+	}{{"a root of its own", other, "/"}, {"the machine's own", At("/"), other.String()}} {
+		t.Run(row.name, func(t *testing.T) {
+			name := func(of string) string { return path.Join(row.at, of) }
+			if fi, err := row.root.Stat(name("to-d/to-f")); err != nil || !fi.Mode().IsRegular() {
+				t.Errorf("Stat: %v (%v)", fi, err)
+			}
+			if _, err := row.root.ReadFile(name("to-d/to-f"), 10); err != nil {
+				t.Errorf("ReadFile: %v", err)
+			}
+			if got, err := row.root.ReadDir(name("to-d")); err != nil || len(got) != 3 || got[0].Name() != "f" {
+				t.Errorf("ReadDir: %v (%v)", got, err)
+			}
+			if _, err := row.root.Stat(name("loop")); err == nil || Absent(err) {
+				t.Errorf("a loop: %v, want an error that does not count as absent", err)
+			}
+			for what, err := range map[string]error{
+				"nothing there": second(row.root.Stat(name("d/none"))), "below a file": second(row.root.ReadDir(name("d/f/x"))),
+			} {
+				if !Absent(err) {
+					t.Errorf("%s: %v, want something that counts as absent", what, err)
+				}
+			}
+			if _, err := row.root.Stat("d"); err == nil || Absent(err) {
+				t.Errorf("a relative name: %v", err)
+			}
+		})
+	}
+}
+
+func second[T any](_ T, err error) error { return err }
