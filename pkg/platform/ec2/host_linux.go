@@ -63,14 +63,14 @@ func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, er
 // look fills in what the machine itself shows.
 func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
 	var problems []node.Problem
-	in.Hardware = hardware.Detect(os.DirFS("/"), runtime.GOARCH)
+	root := rootfs.At("/")
+	in.Hardware = hardware.Detect(root.Attributes(), runtime.GOARCH)
 	for _, h := range in.Hardware.Problems {
 		if h.Remark {
 			continue // the fact is there, seen in a second-best way
 		}
 		problems = append(problems, node.Problem{Fact: "hardware." + h.Probe, Code: fault.FactMissing, Message: h.Message})
 	}
-	root := rootfs.At("/")
 	var err error
 	if in.Present, err = system.Present(root, p.layout, owned); err != nil {
 		problems = append(problems, problem("present", err))

@@ -3,8 +3,15 @@
 package rootfs
 
 import (
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
 	"path"
 	"path/filepath"
+	"slices"
+	"strings"
 	"syscall"
 	"testing"
 )
@@ -56,3 +63,49 @@ func TestLooksAtTheMachinesOwnRootFollowLinks(t *testing.T) {
 }
 
 func second[T any](_ T, err error) error { return err }
+
+func TestAttributesAreWhatDirFSShows(t *testing.T) {
+	r := tree(t, "d/", "d/empty", "to-d -> d", "gone -> nowhere")
+	long := strings.Repeat("a line\n", 1000)
+	if err := os.WriteFile(filepath.Join(r.String(), "d/long"), []byte(long), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	got, want := r.Attributes(), os.DirFS(r.String())
+	read := func(of fs.FS, name string) string {
+		f, err := of.Open(name)
+		if err != nil {
+			return fmt.Sprint("cannot open: ", errors.Is(err, fs.ErrNotExist), errors.Is(err, fs.ErrInvalid))
+		}
+		text, err := io.ReadAll(f)
+		if errClose := f.Close(); errClose != nil {
+			t.Errorf("close %s: %v", name, errClose)
+		}
+		fi, errStat := fs.Stat(of, name)
+		if errStat != nil {
+			t.Errorf("stat %s: %v", name, errStat)
+			return ""
+		}
+		return fmt.Sprint(string(text), errors.Is(err, syscall.EISDIR), fi.Mode(), fi.Size())
+	}
+	for _, name := range []string{"d/long", "to-d/long", "d/empty", "d", "gone", "none", "d/long/x", "../d", "/d", ""} {
+		if g, w := read(got, name), read(want, name); g != w {
+			t.Errorf("%q: got %.60q, want %.60q", name, g, w)
+		}
+	}
+	list := func(of fs.FS) (out []string) {
+		entries, err := fs.ReadDir(of, "to-d")
+		if err != nil {
+			t.Error(err)
+		}
+		for _, e := range entries {
+			out = append(out, e.Name())
+		}
+		return out
+	}
+	if g, w := list(got), list(want); !slices.Equal(g, w) || len(g) != 2 {
+		t.Errorf("directory: got %q, want %q", g, w)
+	}
+	if to, err := fs.ReadLink(got, "to-d"); err != nil || to != "d" {
+		t.Errorf("link: %q (%v)", to, err)
+	}
+}
