@@ -14,6 +14,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"runtime/debug"
 	"strings"
 	"syscall"
 	"time"
@@ -30,7 +31,15 @@ var (
 	commit  = "unknown"
 )
 
+// collection is the garbage collector's percentage. With the usual 100 it begins
+// at 4 MB, which a boot's config phase allocates, and is then the largest single
+// thing that this costs; at 8 MB that is over.
+const collection = 200
+
 func main() {
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(collection)
+	}
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	// The first signal asks, a second one ends the program whatever it does.
 	context.AfterFunc(ctx, stop)
