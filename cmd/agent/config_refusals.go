@@ -3,9 +3,9 @@ package main
 import (
 	"cmp"
 	"errors"
-	"regexp"
 	"strings"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/bootstrap"
 	"github.com/eksnode/eksnode/pkg/fault"
@@ -40,7 +40,7 @@ func refusals(l bootstrap.Loaded, err error) []api.Problem {
 }
 
 // decisionPrefix is what node.Desired puts before the refusals of a component.
-var decisionPrefix = regexp.MustCompile(`^cannot decide [a-z-]+: `)
+var decisionPrefix = lazyregexp.New(`^cannot decide [a-z-]+: `)
 
 // leaves takes joined errors apart. What wraps several of them is left out: each
 // says by itself what it is about.
@@ -72,10 +72,10 @@ func leaves(err error) []error {
 }
 
 // fieldName is a field as messages name it.
-var fieldName = regexp.MustCompile(`\bspec(?:\.[A-Za-z]+|\[[0-9]+\]|\["[^"]*"\])+`)
+var fieldName = lazyregexp.New(`\bspec(?:\.[A-Za-z]+|\[[0-9]+\]|\["[^"]*"\])+`)
 
 // entryName is what messages add in quotes to name an entry of a field.
-var entryName = regexp.MustCompile(`^(spec\.(?:registries|sysctls|labels|annotations|imageCredentials|hooks|kernelModules|ulimits)) ("[^"]+")`)
+var entryName = lazyregexp.New(`^(spec\.(?:registries|sysctls|labels|annotations|imageCredentials|hooks|kernelModules|ulimits)) ("[^"]+")`)
 
 // namedPath returns the path of the first field that a message names, or "", and how
 // it is written there.
@@ -102,7 +102,7 @@ func givenPath(m api.Merged, remedy string) string {
 	return ""
 }
 
-var factReference = regexp.MustCompile(`\$\{[^}]+\}`)
+var factReference = lazyregexp.New(`\$\{[^}]+\}`)
 
 // referringPath returns the path of the first value that refers to the fact of which
 // a message speaks, or "".

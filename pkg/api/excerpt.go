@@ -1,10 +1,11 @@
 package api
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // excerpt returns a source line as it may be shown to anyone, and the column of
@@ -70,14 +71,14 @@ func visible(s string) string {
 
 var (
 	// userinfo of a URL, as in http://user:password@proxy:3128.
-	secretURL = regexp.MustCompile(`(://)[^/@\s"']+@`)
+	secretURL = lazyregexp.New(`(://)[^/@\s"']+@`)
 	// a key that by its name holds a secret, in YAML, JSON or TOML.
-	secretKey = regexp.MustCompile(`(?i)((?:(?:password|passwd|secret|token|credential)[a-z_-]*|\bauth)["']?\s*[:=]\s*)\S.*`)
+	secretKey = lazyregexp.New(`(?i)((?:(?:password|passwd|secret|token|credential)[a-z_-]*|\bauth)["']?\s*[:=]\s*)\S.*`)
 	// spec.instance.environment, or env of a program, or one of their keys in flow
 	// style.
-	environmentKey = regexp.MustCompile(`(^|[\s{,"'])env(?:ironment)?["']?\s*:`)
+	environmentKey = lazyregexp.New(`(^|[\s{,"'])env(?:ironment)?["']?\s*:`)
 	// a proxy, which is a secret as a whole, and no URL that begins with the scheme.
-	proxyKey = regexp.MustCompile(`((?:^|[\s{,"'])https?(?:["']\s*:\s*|:\s+))\S.*`)
+	proxyKey = lazyregexp.New(`((?:^|[\s{,"'])https?(?:["']\s*:\s*|:\s+))\S.*`)
 )
 
 // hideSecrets blanks what may be secret in a line of a document that may not even

@@ -1,10 +1,11 @@
 package api
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 	"unicode/utf8"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The functions of this file look at a text that the YAML parser refused, to find
@@ -12,7 +13,7 @@ import (
 // nothing; then the parser's own line is reported.
 
 // blockStart matches a line that opens a block of text: "key: |" or "- >2-".
-var blockStart = regexp.MustCompile(`(^|[:\-] +)(&\S+ +)?[|>][0-9+-]*\s*(#.*)?$`)
+var blockStart = lazyregexp.New(`(^|[:\-] +)(&\S+ +)?[|>][0-9+-]*\s*(#.*)?$`)
 
 // structure calls visit for each line that is part of the document's structure:
 // not blank, not a comment, not inside a block of text.
@@ -135,7 +136,7 @@ func unbalanced(t *text) (line, col int, message string) {
 
 // find returns the place of the first match of a pattern's first group in the
 // structure of a text, or 0.
-func find(t *text, pattern *regexp.Regexp) (line, col int) {
+func find(t *text, pattern *lazyregexp.Regexp) (line, col int) {
 	t.structure(func(n, _ int, s string) bool {
 		if m := pattern.FindStringSubmatchIndex(s); m != nil {
 			line, col = n, utf8.RuneCountInString(s[:m[2]])+1

@@ -3,14 +3,15 @@ package api
 import (
 	"fmt"
 	"math/big"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The grammar of quantities, k8s.io/apimachinery/pkg/api/resource, without the sign
 // minus: digits with a fraction, then a binary suffix, a decimal one or an exponent.
-var quantityForm = regexp.MustCompile(`^\+?([0-9]*)(?:\.([0-9]*))?(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$`)
+var quantityForm = lazyregexp.New(`^\+?([0-9]*)(?:\.([0-9]*))?(Ki|Mi|Gi|Ti|Pi|Ei|[numkMGTPE]|[eE][+-]?[0-9]{1,3})?$`)
 
 // ParseQuantity reads a Kubernetes quantity, such as 100m, 1Gi, 2.5 or 1e3, and
 // returns it in thousandths, rounded up as Kubernetes does: 1Gi is

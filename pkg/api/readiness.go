@@ -1,11 +1,12 @@
 package api
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // Readiness keeps pods off a node until what is declared here holds: kubelet
@@ -229,6 +230,6 @@ func (c *checker) deviceCount(f field, at string) {
 var (
 	// roleARNForm is that of an IAM role with its path (IAM User Guide, "IAM
 	// identifiers").
-	roleARNForm   = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
-	csiDriverForm = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
+	roleARNForm   = lazyregexp.New(`^arn:aws[a-z-]*:iam::[0-9]{12}:role/([!-.0-~]+/)*[A-Za-z0-9+=,.@_-]{1,64}$`)
+	csiDriverForm = lazyregexp.New(`^[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?$`)
 )

@@ -1,10 +1,11 @@
 package api
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // shapeRemedy says how a value is written that was given in another shape than its
@@ -40,7 +41,7 @@ func (n *node) plainWord() string {
 }
 
 // looseForm are words that need no quotes where a number may stand for itself.
-var looseForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9.]*$`)
+var looseForm = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9.]*$`)
 
 // loose writes a value of a field that takes numbers and strings alike.
 func loose(value string) string {
@@ -143,7 +144,7 @@ func flagsRemedy(n *node, path string) string {
 }
 
 // shellLine is a line that a shell is called with, in quotes of one kind.
-var shellLine = regexp.MustCompile(`^(?:/(?:usr/)?bin/)?(sh|bash) -c ['"]([^'"]*)['"]$`)
+var shellLine = lazyregexp.New(`^(?:/(?:usr/)?bin/)?(sh|bash) -c ['"]([^'"]*)['"]$`)
 
 // commandWords splits a command as it would be typed, or gives it to a shell if that
 // is what it was written for.

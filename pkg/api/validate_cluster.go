@@ -3,13 +3,14 @@ package api
 import (
 	"net/netip"
 	"net/url"
-	"regexp"
 	"strconv"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The rule for names in the EKS API, CreateCluster.
-var clusterNameForm = regexp.MustCompile(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
+var clusterNameForm = lazyregexp.New(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
 
 func (c *checker) cluster() {
 	c.clusterName()

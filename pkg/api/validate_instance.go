@@ -3,9 +3,10 @@ package api
 import (
 	"net/netip"
 	"path"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 func (c *checker) instance() {
@@ -64,9 +65,9 @@ func (c *checker) enum(n *node, at string, known []string, otherCase string) {
 
 var (
 	// systemd unit names without their type, systemd.unit(5), less the backslash.
-	serviceNameForm = regexp.MustCompile(`^[A-Za-z0-9:_.@-]+$`)
+	serviceNameForm = lazyregexp.New(`^[A-Za-z0-9:_.@-]+$`)
 	// names of environment variables, POSIX.1-2017 section 8.1, and lower case.
-	variableNameForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+	variableNameForm = lazyregexp.New(`^[A-Za-z_][A-Za-z0-9_]*$`)
 )
 
 func (c *checker) environment() {

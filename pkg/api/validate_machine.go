@@ -5,15 +5,16 @@ import (
 	"math"
 	"math/big"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The names of kernel parameters, sysctl.d(5): parts divided by points, in which a
 // slash stands for a point of the part itself, as in net.ipv4.conf.eth0/100.mtu.
-var sysctlForm = regexp.MustCompile(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_@:+-]+(/[A-Za-z0-9_@:+-]+)*)+$`)
+var sysctlForm = lazyregexp.New(`^[A-Za-z0-9_]+(\.[A-Za-z0-9_@:+-]+(/[A-Za-z0-9_@:+-]+)*)+$`)
 
 // maxSysctlBytes bounds the value of a kernel parameter: what is written to a file
 // of /proc/sys is less than a page.
@@ -120,9 +121,9 @@ func (c *checker) hugePageSize(n *node, at string) int64 {
 }
 
 // Names of modules have at most 55 characters: MODULE_NAME_LEN of the kernel.
-var moduleForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,54}$`)
+var moduleForm = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_-]{0,54}$`)
 
-var moduleParameterForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
+var moduleParameterForm = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.-]*$`)
 
 func (c *checker) kernelModules() {
 	const base = "spec.kernelModules"

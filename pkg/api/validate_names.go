@@ -1,9 +1,10 @@
 package api
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The bounds of names, k8s.io/apimachinery/pkg/util/validation.
@@ -14,8 +15,8 @@ const (
 )
 
 var (
-	subdomainForm = regexp.MustCompile(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
-	labelNameForm = regexp.MustCompile(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
+	subdomainForm = lazyregexp.New(`^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$`)
+	labelNameForm = lazyregexp.New(`^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$`)
 )
 
 const (
@@ -99,7 +100,7 @@ func (c *checker) flagLabels(flags []flag) {
 }
 
 // bracelessReference is a reference to a fact as shells would take one.
-var bracelessReference = regexp.MustCompile(`\$\(?([a-z]+(?:\.[A-Za-z]+)+)`)
+var bracelessReference = lazyregexp.New(`\$\(?([a-z]+(?:\.[A-Za-z]+)+)`)
 
 // labelValue checks the value of a label or taint, in which references stand for
 // what is not known yet.

@@ -4,11 +4,12 @@ import (
 	"cmp"
 	"net/netip"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // anyRegistry is the key of the entry for all registries without one.
@@ -182,7 +183,7 @@ func (c *checker) mirrorCA(n *node, at string) {
 
 // ecrHostForm are the names of ECR's registries: an account, ECR's own part, a
 // region and the domain of the partition.
-var ecrHostForm = regexp.MustCompile(`^[0-9]{12}\.(dkr\.ecr|dkr\.ecr-fips|dkr-ecr|dkr-ecr-fips)\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.[a-z0-9.-]+$`)
+var ecrHostForm = lazyregexp.New(`^[0-9]{12}\.(dkr\.ecr|dkr\.ecr-fips|dkr-ecr|dkr-ecr-fips)\.([a-z]{2,}(?:-[a-z]+)+-[0-9]+)\.[a-z0-9.-]+$`)
 
 // publicECR are the names of ECR's public registry.
 func publicECR() []string { return []string{"public.ecr.aws", "ecr-public.aws.com"} }

@@ -3,7 +3,6 @@ package api
 import (
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -11,6 +10,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/eksnode/eksnode/internal/cel"
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // superset checks the fields that only APIVersionSuperset has.
@@ -195,7 +195,7 @@ func (c *checker) duration(n *node, at string, least, most time.Duration) {
 }
 
 // durationForm is one number with a unit as people write it.
-var durationForm = regexp.MustCompile(`(?i)^([0-9]+) *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
+var durationForm = lazyregexp.New(`(?i)^([0-9]+) *(s|secs?|seconds?|m|mins?|minutes?|h|hrs?|hours?|d|days?)$`)
 
 // durationMeant writes a duration as Go does, or returns "".
 func durationMeant(s string) string {
@@ -261,9 +261,9 @@ func (c *checker) environmentNames(env *node, at string) {
 }
 
 var (
-	wholeForm = regexp.MustCompile(`^[0-9]+$`)
+	wholeForm = lazyregexp.New(`^[0-9]+$`)
 	// names that can be those of files anywhere.
-	fileNameForm = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
+	fileNameForm = lazyregexp.New(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
 )
 
 // fileName reports whether a name is safe for a file of its own.

@@ -4,10 +4,11 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // writeJSON writes a value on one line, strings escaped as by encoding/json.
@@ -134,7 +135,7 @@ func yamlScalar(n *node) string {
 
 // plainForm are strings that no YAML parser takes for anything but strings, words
 // aside.
-var plainForm = regexp.MustCompile(`^(--)?[A-Za-z_/][A-Za-z0-9_./:=,@+-]*$`)
+var plainForm = lazyregexp.New(`^(--)?[A-Za-z_/][A-Za-z0-9_./:=,@+-]*$`)
 
 func yamlString(s string) string {
 	_, word := yamlWord(s)

@@ -5,11 +5,12 @@ import (
 	"fmt"
 	"io"
 	"math/big"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // parseYAML returns the YAML documents of a text, up to the first syntax error,
@@ -221,7 +222,7 @@ func (b *builder) mergeKey(n *node, index map[string]int, y *yaml.Node, depth in
 
 // decimalForm are numbers whose spelling means the same outside of YAML, leading
 // zeros included.
-var decimalForm = regexp.MustCompile(`^-?[0-9]+(\.[0-9]*)?$`)
+var decimalForm = lazyregexp.New(`^-?[0-9]+(\.[0-9]*)?$`)
 
 func (b *builder) scalar(y *yaml.Node) *node {
 	if b.bytes -= len(y.Value); b.bytes < 0 {
@@ -280,8 +281,8 @@ func yamlWord(s string) (truth, ok bool) {
 }
 
 var (
-	jsonNumberForm = regexp.MustCompile(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
-	yamlFloatForm  = regexp.MustCompile(`^([-+]?)([0-9]*)(?:\.([0-9]*))?([eE][-+]?[0-9]+)?$`)
+	jsonNumberForm = lazyregexp.New(`^-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][-+]?[0-9]+)?$`)
+	yamlFloatForm  = lazyregexp.New(`^([-+]?)([0-9]*)(?:\.([0-9]*))?([eE][-+]?[0-9]+)?$`)
 )
 
 // jsonNumber writes a YAML number as JSON writes it, keeping every digit. It

@@ -5,12 +5,14 @@ import (
 	"strconv"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
-var yamlErrorForm = regexp.MustCompile(`^yaml: (?:line (\d+): )?(.*)$`)
+var yamlErrorForm = lazyregexp.New(`^yaml: (?:line (\d+): )?(.*)$`)
 
 // bareReference is a value with a reference in a flow list or mapping.
-var bareReference = regexp.MustCompile(`[\[{,].*?[:,\[{]\s*([^\s"',\[\]{}]*\$\{)`)
+var bareReference = lazyregexp.New(`[\[{,].*?[:,\[{]\s*([^\s"',\[\]{}]*\$\{)`)
 
 // syntaxError reports why a text is not YAML, in words that say what to change.
 func (d *decoder) syntaxError(t *text, err error) {
@@ -77,7 +79,7 @@ func explain(t *text, line int, cause string) (at, col int, message, remedy stri
 		}
 	case has("unknown anchor"):
 		name := strings.Trim(strings.TrimSuffix(strings.TrimPrefix(cause, "unknown anchor "), " referenced"), "'")
-		at, col = find(t, regexp.MustCompile(`(?:^|[\s\[,{])(\*`+regexp.QuoteMeta(name)+`)`))
+		at, col = find(t, lazyregexp.New(`(?:^|[\s\[,{])(\*`+regexp.QuoteMeta(name)+`)`))
 		return at, col, "the alias *" + name + " names nothing", "a value that starts with * must be in quotes"
 	case has("could not find expected ':'"):
 		return line, here, "a key without a colon, or text that continues at the wrong indentation", "write key: value, and indent the lines of a text block deeper than its key"
@@ -134,7 +136,7 @@ func badStart(s string) (col int, char string) {
 }
 
 // keyWithoutSpace is a line with a key and its value right behind the colon.
-var keyWithoutSpace = regexp.MustCompile(`^\s*(?:- )?[A-Za-z][A-Za-z0-9_.-]*:[^\s:/][^:]*$`)
+var keyWithoutSpace = lazyregexp.New(`^\s*(?:- )?[A-Za-z][A-Za-z0-9_.-]*:[^\s:/][^:]*$`)
 
 // missingSpace returns the column of a colon without a space behind it, or 0.
 func missingSpace(s string) int {

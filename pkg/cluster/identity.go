@@ -6,10 +6,10 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strings"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/health"
 )
@@ -124,7 +124,7 @@ func (p *prober) accessEntryType() string {
 	return "EC2_LINUX"
 }
 
-var instanceID = regexp.MustCompile(`^i-[0-9a-f]+$`)
+var instanceID = lazyregexp.New(`^i-[0-9a-f]+$`)
 
 // principalARN returns the ARN that an access entry must name for a caller
 // that STS reports: the role of an assumed role, anything else as it is. A
@@ -217,7 +217,7 @@ func (p *prober) identityRemedy(caller, user string) string {
 }
 
 // forbiddenUser is how the API server names the user whom it refuses.
-var forbiddenUser = regexp.MustCompile(`User "([^"]*)" cannot`)
+var forbiddenUser = lazyregexp.New(`User "([^"]*)" cannot`)
 
 // forbiddenReview is for a cluster that took the right to ask away: the
 // refusal itself says whom it refuses.

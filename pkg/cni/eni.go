@@ -11,10 +11,10 @@ import (
 	"fmt"
 	"net/netip"
 	"path"
-	"regexp"
 	"strconv"
 	"strings"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 )
@@ -72,8 +72,8 @@ func (e ENI) Table() int { return tableBase + perCard*e.NetworkCard + e.DeviceIn
 var (
 	// linkForm is what may be part of a file's name; the kernel allows 15 characters
 	// (IFNAMSIZ) and more signs.
-	linkForm = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}$`)
-	macForm  = regexp.MustCompile(`^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$`)
+	linkForm = lazyregexp.New(`^[A-Za-z0-9_][A-Za-z0-9_.@-]{0,14}$`)
+	macForm  = lazyregexp.New(`^[0-9a-f]{2}(?::[0-9a-f]{2}){5}$`)
 )
 
 // CheckLink returns an error for what is no name of a network interface, or none that

@@ -3,8 +3,9 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // Format is a form in which a node's configuration is written.
@@ -61,17 +62,17 @@ var errUnknown = errors.New("cannot tell the format: it is no NodeConfig, JoinCo
 // the text after base64, gzip and MIME are undone.
 var signs = []struct {
 	format  Format
-	pattern *regexp.Regexp
+	pattern *lazyregexp.Regexp
 	seen    string
 }{
-	{Hybrid, regexp.MustCompile(`(?m)^apiVersion:\s*["']?node\.eks\.aws/[\s\S]*^ {1,8}hybrid:\s*$`), "apiVersion node.eks.aws with spec.hybrid"},
-	{Hybrid, regexp.MustCompile(`"apiVersion"\s*:\s*"node\.eks\.aws/[\s\S]*"hybrid"\s*:\s*\{`), "apiVersion node.eks.aws with spec.hybrid"},
-	{EKSNode, regexp.MustCompile(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?eksnode\.dev/`), "apiVersion eksnode.dev"},
-	{Nodeadm, regexp.MustCompile(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?node\.eks\.aws/`), "apiVersion node.eks.aws"},
-	{Kubeadm, regexp.MustCompile(`(?m)^\s*["']?kind["']?\s*:\s*["']?JoinConfiguration`), "kind JoinConfiguration"},
-	{Windows, regexp.MustCompile(`(?i)Start-EKSBootstrap|<powershell>|^\s*-EKSClusterName\b`), "a call of Start-EKSBootstrap.ps1, or a <powershell> tag"},
-	{Bottlerocket, regexp.MustCompile(`(?m)^\s*\[\[?"?settings"?[.\]]|^\s*settings\.`), "a table named settings in TOML"},
-	{BootstrapScript, regexp.MustCompile(`\bbootstrap\.sh\b|(?:^|\s)--(?:kubelet-extra-args|apiserver-endpoint|b64-cluster-ca)\s`), "a call of bootstrap.sh"},
+	{Hybrid, lazyregexp.New(`(?m)^apiVersion:\s*["']?node\.eks\.aws/[\s\S]*^ {1,8}hybrid:\s*$`), "apiVersion node.eks.aws with spec.hybrid"},
+	{Hybrid, lazyregexp.New(`"apiVersion"\s*:\s*"node\.eks\.aws/[\s\S]*"hybrid"\s*:\s*\{`), "apiVersion node.eks.aws with spec.hybrid"},
+	{EKSNode, lazyregexp.New(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?eksnode\.dev/`), "apiVersion eksnode.dev"},
+	{Nodeadm, lazyregexp.New(`(?m)(?:^\s*["']?|[{,]\s*")apiVersion["']?\s*:\s*["']?node\.eks\.aws/`), "apiVersion node.eks.aws"},
+	{Kubeadm, lazyregexp.New(`(?m)^\s*["']?kind["']?\s*:\s*["']?JoinConfiguration`), "kind JoinConfiguration"},
+	{Windows, lazyregexp.New(`(?i)Start-EKSBootstrap|<powershell>|^\s*-EKSClusterName\b`), "a call of Start-EKSBootstrap.ps1, or a <powershell> tag"},
+	{Bottlerocket, lazyregexp.New(`(?m)^\s*\[\[?"?settings"?[.\]]|^\s*settings\.`), "a table named settings in TOML"},
+	{BootstrapScript, lazyregexp.New(`\bbootstrap\.sh\b|(?:^|\s)--(?:kubelet-extra-args|apiserver-endpoint|b64-cluster-ca)\s`), "a call of bootstrap.sh"},
 }
 
 // Detect tells the format of a text and what it was told by.

@@ -1,10 +1,10 @@
 package convert
 
-import "regexp"
+import "github.com/eksnode/eksnode/internal/lazyregexp"
 
 // metadataCall is a command that only reads instance metadata: what it prints is a
 // fact that NodeConfig can name. With a pipe it may print anything.
-var metadataCall = regexp.MustCompile("^\\s*curl\\s[^|;&<>`]*?https?://169\\.254\\.169\\.254/latest/meta-data/([a-z/-]+?)/?[\"']?(?:\\s+-[^|;&<>`]*)?\\s*$")
+var metadataCall = lazyregexp.New("^\\s*curl\\s[^|;&<>`]*?https?://169\\.254\\.169\\.254/latest/meta-data/([a-z/-]+?)/?[\"']?(?:\\s+-[^|;&<>`]*)?\\s*$")
 
 // metadataFacts are the facts by their path in instance metadata (EC2 User Guide,
 // instance metadata categories).

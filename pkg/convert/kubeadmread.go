@@ -3,12 +3,12 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 
 	"go.yaml.in/yaml/v3"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/api"
 )
 
@@ -50,7 +50,7 @@ func readKubeadm(texts []text) (*draft, error) {
 
 // jinja is a placeholder of cloud-init that is not in quotes, which YAML would read
 // as mappings.
-var jinja = regexp.MustCompile(`(?m)(?:["']?)(\{\{[^{}"'\n]*\}\})(?:["']?)`)
+var jinja = lazyregexp.New(`(?m)(?:["']?)(\{\{[^{}"'\n]*\}\})(?:["']?)`)
 
 // besideKubeadm names what a cloud-config of Cluster API has beside the document.
 func (d *draft) besideKubeadm(t text) {

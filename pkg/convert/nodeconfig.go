@@ -3,11 +3,11 @@ package convert
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/api"
 )
 
@@ -64,7 +64,7 @@ func unusable(problems []api.Problem) error {
 }
 
 // unknownField finds the name in the message of an unknown field.
-var unknownField = regexp.MustCompile(`^unknown field "((?:[^"\\]|\\.)*)"`)
+var unknownField = lazyregexp.New(`^unknown field "((?:[^"\\]|\\.)*)"`)
 
 // problem turns what decoding left out into entries.
 func (d *draft) problem(p api.Problem, from Format) {

@@ -1,8 +1,9 @@
 package convert
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // powershell reads commands of PowerShell without running anything.
@@ -29,7 +30,7 @@ type psWord struct {
 	quoted bool
 }
 
-var powershellTag = regexp.MustCompile(`(?is)<powershell>\s*\n?(.*?)(?:</powershell>|$)`)
+var powershellTag = lazyregexp.New(`(?is)<powershell>\s*\n?(.*?)(?:</powershell>|$)`)
 
 // powershellBody returns the script in a text and the lines of the text above it,
 // and whether the rest of the text holds other tags.
@@ -54,7 +55,7 @@ func (p *powershell) read(t text) {
 	p.end()
 }
 
-var psAssignment = regexp.MustCompile(`(?i)^(?:\[[\w.\[\]]+\]\s*)?\$(?:\{([^}]*)\}|((?:\w+:)?\w+))[ \t]*(\+?=)[ \t]*`)
+var psAssignment = lazyregexp.New(`(?i)^(?:\[[\w.\[\]]+\]\s*)?\$(?:\{([^}]*)\}|((?:\w+:)?\w+))[ \t]*(\+?=)[ \t]*`)
 
 func (p *powershell) end() {
 	c := p.cur
@@ -240,7 +241,7 @@ func psEscape(c byte) string {
 	return string(rune(c))
 }
 
-var psVariable = regexp.MustCompile(`^\$(?:\{([^}]*)\}|((?:\w+:)?\w+))`)
+var psVariable = lazyregexp.New(`^\$(?:\{([^}]*)\}|((?:\w+:)?\w+))`)
 
 func (p *powershell) dollar() string {
 	rest := p.src[p.pos:]

@@ -3,10 +3,11 @@ package convert
 import (
 	"errors"
 	"path"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // Values that only running a script would tell stand in words as a mark: markOpen,
@@ -17,7 +18,7 @@ const (
 	markClose = "\ue001"
 )
 
-var marks = regexp.MustCompile(markOpen + `([0-9]+)` + markClose)
+var marks = lazyregexp.New(markOpen + `([0-9]+)` + markClose)
 
 // shell reads scripts of sh and bash without running anything: it follows
 // assignments in the order in which they are written, and collects commands.
@@ -237,7 +238,7 @@ func (s *shell) skipTo(end string) {
 	s.pos += n + len(end)
 }
 
-var assignment = regexp.MustCompile(`^([A-Za-z_][A-Za-z0-9_]*)(\+?)=`)
+var assignment = lazyregexp.New(`^([A-Za-z_][A-Za-z0-9_]*)(\+?)=`)
 
 // declares are commands whose arguments are assignments.
 var declares = []string{"export", "declare", "local", "readonly", "typeset"}

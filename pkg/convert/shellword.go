@@ -1,8 +1,9 @@
 package convert
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // wordEnd are the characters that end a word outside of quotes.
@@ -160,9 +161,9 @@ func (s *shell) double(e *expansion) {
 }
 
 var (
-	plainName = regexp.MustCompile(`^\$([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])`)
-	braced    = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)(\[[@*]\])?\}`)
-	defaulted = regexp.MustCompile(`^\$\{([A-Za-z_][A-Za-z0-9_]*)(:?)([-+=?])`)
+	plainName = lazyregexp.New(`^\$([A-Za-z_][A-Za-z0-9_]*|[0-9@*#?$!-])`)
+	braced    = lazyregexp.New(`^\$\{([A-Za-z_][A-Za-z0-9_]*)(\[[@*]\])?\}`)
+	defaulted = lazyregexp.New(`^\$\{([A-Za-z_][A-Za-z0-9_]*)(:?)([-+=?])`)
 )
 
 // dollar reads an expansion. separate says that its values are words of their own

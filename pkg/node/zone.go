@@ -1,8 +1,9 @@
 package node
 
 import (
-	"regexp"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // The kinds of zones, as EC2's DescribeAvailabilityZones names them (ZoneType).
@@ -15,12 +16,12 @@ const (
 var (
 	// availabilityForm is what follows the region in the name of an Availability
 	// Zone: us-west-2a.
-	availabilityForm = regexp.MustCompile(`^[a-z]$`)
+	availabilityForm = lazyregexp.New(`^[a-z]$`)
 	// localForm is what follows it for a Local Zone: us-west-2-lax-1a.
-	localForm = regexp.MustCompile(`^-[a-z]{3,}-[0-9]+[a-z]$`)
+	localForm = lazyregexp.New(`^-[a-z]{3,}-[0-9]+[a-z]$`)
 	// wavelengthForm is what follows it for a Wavelength Zone:
 	// us-east-1-wl1-bos-wlz-1.
-	wavelengthForm = regexp.MustCompile(`^-[a-z]*wl[0-9]+-[a-z0-9]+-wlz-[0-9]+$`)
+	wavelengthForm = lazyregexp.New(`^-[a-z]*wl[0-9]+-[a-z0-9]+-wlz-[0-9]+$`)
 )
 
 // ZoneType returns the kind of a zone by its name, which AWS gives in one form for

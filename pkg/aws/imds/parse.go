@@ -6,11 +6,11 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/aws/partition"
 )
 
@@ -54,9 +54,9 @@ type document struct {
 // id is the old or the new length; zone names of Local Zones and Wavelength
 // have more parts than a region and one letter.
 var (
-	instanceIDForm = regexp.MustCompile(`^i-[0-9a-f]{8,17}$`)
-	nameForm       = regexp.MustCompile(`^[a-z0-9][a-z0-9.-]{0,62}$`)
-	looseForm      = regexp.MustCompile(`^[A-Za-z0-9._-]{0,64}$`)
+	instanceIDForm = lazyregexp.New(`^i-[0-9a-f]{8,17}$`)
+	nameForm       = lazyregexp.New(`^[a-z0-9][a-z0-9.-]{0,62}$`)
+	looseForm      = lazyregexp.New(`^[A-Za-z0-9._-]{0,64}$`)
 )
 
 // parseDocument reads the identity document.

@@ -5,12 +5,12 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
-	"regexp"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/aws/awscall"
 	"github.com/eksnode/eksnode/pkg/fault"
 )
@@ -25,7 +25,7 @@ const (
 )
 
 // sessionForm is what STS takes as the name of a session.
-var sessionForm = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`)
+var sessionForm = lazyregexp.New(`^[\w+=,.@-]{2,64}$`)
 
 // Assume returns cfg with the credentials of the role arn, which are fetched when
 // they are first needed, kept, and fetched again before they end. session names the

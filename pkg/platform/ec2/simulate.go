@@ -7,11 +7,11 @@ import (
 	"log/slog"
 	"maps"
 	"net/netip"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/api"
 	"github.com/eksnode/eksnode/pkg/aws/imds"
 	"github.com/eksnode/eksnode/pkg/aws/nodename"
@@ -60,7 +60,7 @@ const (
 
 // regionOf finds the region in the name of a zone: Local Zones and Wavelength Zones
 // have more behind it than a letter.
-var regionOf = regexp.MustCompile(`^[a-z]+(?:-[a-z]+)+-[0-9]+`)
+var regionOf = lazyregexp.New(`^[a-z]+(?:-[a-z]+)+-[0-9]+`)
 
 // Simulated returns the platform of a described machine. It asks nobody, needs no
 // Linux and no root, and holds nothing: every decision about it starts from an empty
@@ -288,7 +288,7 @@ func (s *sketch) image() {
 }
 
 // minor takes a version of two numbers.
-var minor = regexp.MustCompile(`^v?[0-9]+\.[0-9]+$`)
+var minor = lazyregexp.New(`^v?[0-9]+\.[0-9]+$`)
 
 // versions are those of kubelet and containerd.
 func (s *sketch) versions() {

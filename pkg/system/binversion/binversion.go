@@ -19,11 +19,11 @@ import (
 	"io"
 	"io/fs"
 	"os"
-	"regexp"
 	"runtime/debug"
 	"strings"
 	"time"
 
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 	"github.com/eksnode/eksnode/pkg/fault"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/system/rootfs"
@@ -44,7 +44,7 @@ type Program struct {
 	// Neighbour matches the value of a variable in the version's package that
 	// no other package has beside a version, and NeighbourLengths are the
 	// lengths that such a value can have.
-	Neighbour        *regexp.Regexp
+	Neighbour        *lazyregexp.Regexp
 	NeighbourLengths []int
 	// Place is where the version is seen from its best neighbour, in
 	// variables: -1 is just before it, 1 just after.
@@ -59,7 +59,7 @@ func Kubelet() Program {
 		Name:             "kubelet",
 		Variables:        []string{"k8s.io/component-base/version.gitVersion", "k8s.io/client-go/pkg/version.gitVersion"},
 		Modules:          []string{"k8s.io/kubernetes"},
-		Neighbour:        regexp.MustCompile(`^([0-9a-f]{40}|\$Format:%H\$|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`),
+		Neighbour:        lazyregexp.New(`^([0-9a-f]{40}|\$Format:%H\$|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ)$`),
 		NeighbourLengths: []int{40, 11, 20},
 		Place:            -1, // before the commit
 	}
@@ -73,7 +73,7 @@ func Containerd() Program {
 		Name:             "containerd",
 		Variables:        []string{two + "/version.Version", one + "/version.Version"},
 		Modules:          []string{two, one},
-		Neighbour:        regexp.MustCompile(`^github\.com/containerd/containerd(/v2)?$`),
+		Neighbour:        lazyregexp.New(`^github\.com/containerd/containerd(/v2)?$`),
 		NeighbourLengths: []int{len(one), len(two)},
 		Place:            1,
 	}
@@ -233,6 +233,6 @@ func looksLikeVersion(s string) bool {
 
 // pseudo matches the end of a pseudo-version: a time and a commit, which stand
 // for no release (golang.org/ref/mod#pseudo-versions).
-var pseudo = regexp.MustCompile(`[.-]\d{14}-[0-9a-f]{12}(\+.*)?$`)
+var pseudo = lazyregexp.New(`[.-]\d{14}-[0-9a-f]{12}(\+.*)?$`)
 
 func isPseudo(version string) bool { return pseudo.MatchString(version) }

@@ -7,9 +7,10 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // A Go string variable is a pointer and a length, 16 bytes on a 64-bit
@@ -34,7 +35,7 @@ const (
 )
 
 // versionText is what a version variable can hold; ~ is for Debian's.
-var versionText = regexp.MustCompile(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+~.][0-9A-Za-z.+~-]*)?$`)
+var versionText = lazyregexp.New(`^v?[0-9]+\.[0-9]+\.[0-9]+([-+~.][0-9A-Za-z.+~-]*)?$`)
 
 // The lengths of 1.2.3 and of the longest version seen in the wild, with room.
 const minVersion, maxVersion = 5, 64

@@ -2,8 +2,9 @@ package systemd
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
+
+	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
 // unit is what systemd says of one unit. The names are those of its D-Bus
@@ -80,7 +81,7 @@ func exitNames() map[int32]string {
 
 // unitName is what systemd accepts as the name of a unit (systemd.unit(5)).
 // It has no slash, so it is also a safe name for a file.
-var unitName = regexp.MustCompile(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path|slice|mount|scope|swap|automount|device)$`)
+var unitName = lazyregexp.New(`^[A-Za-z0-9:_.\\@-]+\.(service|socket|target|timer|path|slice|mount|scope|swap|automount|device)$`)
 
 // checkName returns an error unless name is the full name of a unit.
 func checkName(name string) error {
