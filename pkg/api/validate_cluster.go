@@ -9,8 +9,11 @@ import (
 	"github.com/eksnode/eksnode/internal/lazyregexp"
 )
 
-// The rule for names in the EKS API, CreateCluster.
-var clusterNameForm = lazyregexp.New(`^[0-9A-Za-z][A-Za-z0-9_-]{0,99}$`)
+// The rule for names in the EKS API, CreateCluster. The length is not in the
+// pattern, which every boot compiles, with a state for each repeat.
+var clusterNameForm = lazyregexp.New(`^[0-9A-Za-z][A-Za-z0-9_-]*$`)
+
+const clusterNameMost = 100
 
 func (c *checker) cluster() {
 	c.clusterName()
@@ -34,7 +37,7 @@ func (c *checker) clusterName() {
 		c.missing([]string{"spec", "cluster", "name"}, "give the name of the EKS cluster")
 		return
 	}
-	if !clusterNameForm.MatchString(n.scalar) {
+	if len(n.scalar) > clusterNameMost || !clusterNameForm.MatchString(n.scalar) {
 		c.fail(n, path, orTemplate(n.scalar, "EKS cluster names have up to 100 letters, digits, hyphens and underscores, and begin with a letter or digit"),
 			"%s is no name of an EKS cluster", quoteName(n.scalar))
 	}

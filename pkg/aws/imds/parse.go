@@ -52,12 +52,17 @@ type document struct {
 
 // Every value goes into a file or a host name, so each must have its form. The
 // id is the old or the new length; zone names of Local Zones and Wavelength
-// have more parts than a region and one letter.
+// have more parts than a region and one letter. A name's length is not in its
+// pattern: every boot would wait for 62 states of an automaton to be made.
 var (
 	instanceIDForm = lazyregexp.New(`^i-[0-9a-f]{8,17}$`)
-	nameForm       = lazyregexp.New(`^[a-z0-9][a-z0-9.-]{0,62}$`)
-	looseForm      = lazyregexp.New(`^[A-Za-z0-9._-]{0,64}$`)
+	nameForm       = lazyregexp.New(`^[a-z0-9][a-z0-9.-]*$`)
+	looseForm      = lazyregexp.New(`^[A-Za-z0-9._-]*$`)
 )
+
+func isName(s string) bool { return len(s) <= 63 && nameForm.MatchString(s) }
+
+func isLoose(s string) bool { return len(s) <= 64 && looseForm.MatchString(s) }
 
 // parseDocument reads the identity document.
 func parseDocument(body []byte) (Identity, error) {
@@ -72,11 +77,11 @@ func parseDocument(body []byte) (Identity, error) {
 	}{
 		{"instanceId", d.InstanceID, instanceIDForm.MatchString(d.InstanceID)},
 		{"region", d.Region, partition.ValidRegion(d.Region)},
-		{"availabilityZone", d.AvailabilityZone, nameForm.MatchString(d.AvailabilityZone)},
-		{"instanceType", d.InstanceType, nameForm.MatchString(d.InstanceType)},
-		{"accountId", d.AccountID, looseForm.MatchString(d.AccountID)},
-		{"imageId", d.ImageID, looseForm.MatchString(d.ImageID)},
-		{"architecture", d.Architecture, looseForm.MatchString(d.Architecture)},
+		{"availabilityZone", d.AvailabilityZone, isName(d.AvailabilityZone)},
+		{"instanceType", d.InstanceType, isName(d.InstanceType)},
+		{"accountId", d.AccountID, isLoose(d.AccountID)},
+		{"imageId", d.ImageID, isLoose(d.ImageID)},
+		{"architecture", d.Architecture, isLoose(d.Architecture)},
 	} {
 		if !f.ok {
 			return Identity{}, fmt.Errorf("the identity document has %.64q as %s", f.value, f.name)

@@ -21,6 +21,8 @@ func TestDocumentsOfOddMachines(t *testing.T) {
 		"Local Zone":                replaced("us-west-2a", "us-west-2-lax-1a"),
 		"Wavelength":                replaced("us-west-2a", "us-west-2-wl1-las-wlz-1"),
 		"metal":                     replaced("m5.large", "m5.metal-24xl"),
+		"longest type":              replaced("m5.large", strings.Repeat("m", 63)),
+		"longest account":           replaced("111122223333", strings.Repeat("1", 64)),
 		"u-instance":                replaced("m5.large", "u-6tb1.112xlarge"),
 		"short instance id":         replaced(`"i-0123456789abcdef0"`, `"i-01234567"`),
 		"sovereign cloud":           strings.NewReplacer("us-west-2a", "eusc-de-east-1a", "us-west-2", "eusc-de-east-1").Replace(awstest.Document),
@@ -47,6 +49,8 @@ func TestDocumentsThatAreRefused(t *testing.T) {
 		"region that is a host":      replaced(`"us-west-2"`, `"us-west-2.evil.example/"`),
 		"zone with a space":          replaced("us-west-2a", "us west"),
 		"type with a quote":          replaced("m5.large", `m5.\"large`),
+		"type that is too long":      replaced("m5.large", strings.Repeat("m", 64)),
+		"account that is too long":   replaced("111122223333", strings.Repeat("1", 65)),
 		"private IP that is none":    replaced("10.0.12.34", "10.0.12.340"),
 		"private IP of family 6":     replaced("10.0.12.34", "fd00::1"),
 	} {
