@@ -46,10 +46,11 @@ type Attr struct {
 	Mode fs.FileMode
 	// UID and GID own the path; -1 leaves the process's own. Not used on Windows.
 	UID, GID int
-	// Lazy leaves it to the kernel when the content reaches stable storage.
-	// Whoever looks still sees the old or the new, unless the power fails
-	// within seconds: then the file may be empty. It is for what is compared
-	// with its wish at every boot, before anyone reads it.
+	// Lazy leaves it to the kernel when the content and the name reach stable
+	// storage. Whoever looks still sees the old or the new, unless the power
+	// fails within seconds: then a file may be empty, and what is new not
+	// there. It is for what is compared with its wish at every boot, before
+	// anyone reads it.
 	Lazy bool
 }
 
@@ -63,7 +64,7 @@ type Attr struct {
 // others.
 func Write(path string, content []byte, a Attr) error {
 	dir := filepath.Dir(path)
-	if err := prepare(dir); err != nil {
+	if err := prepare(dir, a.Lazy); err != nil {
 		return failure("write", path, err)
 	}
 	f, err := create(dir)
@@ -75,10 +76,7 @@ func Write(path string, content []byte, a Attr) error {
 		_ = os.Remove(f.Name()) // the sweep of a later write gets it otherwise
 		return failure("write", path, err)
 	}
-	if a.Lazy {
-		return nil
-	}
-	return failure("write", path, syncDir(dir))
+	return failure("write", path, syncNames(dir, a.Lazy))
 }
 
 // finish fills the temporary file and gives it its name.
@@ -117,9 +115,9 @@ func finish(f *os.File, path string, content []byte, a Attr) error {
 }
 
 // Symlink makes path a symbolic link to target, in place of a file or link
-// that may be there; a directory is not replaced. Parents as in Write.
-func Symlink(path, target string) error {
-	return replace("link", path, func(temp string) error { return os.Symlink(target, temp) })
+// that may be there; a directory is not replaced. Parents and lazy as in Write.
+func Symlink(path, target string, lazy bool) error {
+	return replace("link", path, lazy, func(temp string) error { return os.Symlink(target, temp) })
 }
 
 // Mkdir makes path a new directory, with its attributes from the first instant
@@ -129,7 +127,7 @@ func Mkdir(path string, a Attr) error {
 	if _, err := os.Lstat(path); err == nil {
 		return failure("make directory", path, fs.ErrExist)
 	}
-	return replace("make directory", path, func(temp string) error {
+	return replace("make directory", path, a.Lazy, func(temp string) error {
 		if err := os.Mkdir(temp, 0o700); err != nil {
 			return err
 		}
@@ -143,9 +141,9 @@ func Mkdir(path string, a Attr) error {
 // replace lets build make something under a temporary name and moves it to
 // path. Links and directories cannot be locked against a sweeper in another
 // process, so a name that vanished is tried anew.
-func replace(verb, path string, build func(temp string) error) error {
+func replace(verb, path string, lazy bool, build func(temp string) error) error {
 	dir := filepath.Dir(path)
-	if err := prepare(dir); err != nil {
+	if err := prepare(dir, lazy); err != nil {
 		return failure(verb, path, err)
 	}
 	var err error
@@ -155,7 +153,7 @@ func replace(verb, path string, build func(temp string) error) error {
 			err = os.Rename(temp, path)
 		}
 		if err == nil {
-			return failure(verb, path, syncDir(dir))
+			return failure(verb, path, syncNames(dir, lazy))
 		}
 		_ = os.Remove(temp)
 		if !errors.Is(err, fs.ErrNotExist) {
@@ -181,8 +179,17 @@ func Remove(path string) error {
 	return failure("remove", path, syncDir(dir))
 }
 
-// prepare makes dir and its missing parents, each durable, and sweeps it.
-func prepare(dir string) error {
+// syncNames makes the names in a directory durable, unless that is left to the kernel.
+func syncNames(dir string, lazy bool) error {
+	if lazy {
+		return nil
+	}
+	return syncDir(dir)
+}
+
+// prepare makes dir and its missing parents, each durable unless lazy, and
+// sweeps it.
+func prepare(dir string, lazy bool) error {
 	fi, err := os.Stat(dir)
 	switch {
 	case err == nil && fi.IsDir():
@@ -197,7 +204,7 @@ func prepare(dir string) error {
 	if parent == dir {
 		return err
 	}
-	if err := prepare(parent); err != nil {
+	if err := prepare(parent, lazy); err != nil {
 		return err
 	}
 	if err := os.Mkdir(dir, dirMode); err != nil && !errors.Is(err, fs.ErrExist) {
@@ -206,7 +213,7 @@ func prepare(dir string) error {
 	if err := os.Chmod(dir, dirMode); err != nil { // the umask may have narrowed it
 		return err
 	}
-	return syncDir(parent)
+	return syncNames(parent, lazy)
 }
 
 // create makes a new temporary file in dir, locked for as long as it is open

@@ -127,7 +127,7 @@ func TestSymlinkReplacesFilesAndLinksButNoDirectory(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, target := range []string{"one", "/two"} {
-		if err := Symlink(path, target); err != nil {
+		if err := Symlink(path, target, false); err != nil {
 			t.Fatal(err)
 		}
 		if got, err := os.Readlink(path); err != nil || got != target {
@@ -137,7 +137,7 @@ func TestSymlinkReplacesFilesAndLinksButNoDirectory(t *testing.T) {
 	if err := os.Mkdir(filepath.Join(dir, "d"), 0o755); err != nil {
 		t.Fatal(err)
 	}
-	if err := Symlink(filepath.Join(dir, "d"), "one"); err == nil {
+	if err := Symlink(filepath.Join(dir, "d"), "one", true); err == nil {
 		t.Error("a link took the place of a directory")
 	}
 	if got := names(t, dir); len(got) != 2 {

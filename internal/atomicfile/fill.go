@@ -11,7 +11,7 @@ import (
 // When fill fails the file goes away, and path is as it was.
 func Fill(path string, a Attr, fill func(f *os.File) error) error {
 	dir := filepath.Dir(path)
-	if err := prepare(dir); err != nil {
+	if err := prepare(dir, false); err != nil {
 		return failure("write", path, err)
 	}
 	f, err := create(dir)

@@ -123,15 +123,16 @@ func (d *Driver) Apply(ctx context.Context, want host.Resource) error {
 		}
 		return inTheWay(want, "a directory")
 	}
+	// Lazy: at every boot the agent compares what is there with what is wanted
+	// before it starts a service that reads it, so what a power cut has emptied or
+	// taken away is mended. Syncing each of twenty files would cost more than all
+	// the rest of a boot's decisions.
+	const lazy = true
 	switch w := want.(type) {
 	case host.File:
-		// Lazy: at every boot the agent compares what is there with what is
-		// wanted before it starts a service that reads it, so a file that a
-		// power cut has emptied is mended. Syncing each of twenty files would
-		// cost more than all the rest of a boot's decisions.
-		err = atomicfile.Write(p, w.Content, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID, Lazy: true})
+		err = atomicfile.Write(p, w.Content, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID, Lazy: lazy})
 	case host.Link:
-		err = atomicfile.Symlink(p, w.Target)
+		err = atomicfile.Symlink(p, w.Target, lazy)
 	case host.Dir:
 		switch have.(type) {
 		case host.File:
@@ -139,7 +140,7 @@ func (d *Driver) Apply(ctx context.Context, want host.Resource) error {
 		case host.Link:
 			return inTheWay(want, "a symbolic link that leads to no directory")
 		}
-		err = atomicfile.Mkdir(p, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID})
+		err = atomicfile.Mkdir(p, atomicfile.Attr{Mode: w.Mode, UID: w.UID, GID: w.GID, Lazy: lazy})
 	}
 	return rootfs.WriteFault(name, err)
 }
