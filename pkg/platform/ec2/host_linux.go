@@ -60,36 +60,40 @@ func (p *place) gather(ctx context.Context, q platform.Question) (node.Input, er
 	return in, err
 }
 
-// look fills in what the machine itself shows.
+// look fills in what the machine itself shows. The hardware has a file for each
+// block of memory, so reading it takes as long as all the rest.
 func (p *place) look(in *node.Input, owned []host.Owned) []node.Problem {
-	var problems []node.Problem
 	root := rootfs.At("/")
-	in.Hardware = hardware.Detect(root.Attributes(), runtime.GOARCH)
+	detected := make(chan hardware.Facts, 1)
+	go func() { detected <- hardware.Detect(root.Attributes(), runtime.GOARCH) }()
+	present, errPresent := system.Present(root, p.layout, owned)
+	managers, errManagers := system.Managers(root, p.layout)
+	programs, errPrograms := system.Programs(root, programs(in.Config, p.layout))
+	kubelet, errKubelet := binversion.Read(root, binversion.Kubelet(), p.layout.KubeletVersionFile, p.layout.Kubelet)
+	containerd, errContainerd := binversion.Read(root, binversion.Containerd(), p.layout.ContainerdVersionFile, p.layout.Containerd)
+
+	var problems []node.Problem
+	note := func(fact string, err error) {
+		if err != nil {
+			problems = append(problems, problem(fact, err))
+		}
+	}
+	in.Hardware = <-detected
 	for _, h := range in.Hardware.Problems {
 		if h.Remark {
 			continue // the fact is there, seen in a second-best way
 		}
 		problems = append(problems, node.Problem{Fact: "hardware." + h.Probe, Code: fault.FactMissing, Message: h.Message})
 	}
-	var err error
-	if in.Present, err = system.Present(root, p.layout, owned); err != nil {
-		problems = append(problems, problem("present", err))
-	}
-	if in.Present.Accelerators, err = system.Accelerators(root, p.layout, in.Hardware); err != nil {
-		problems = append(problems, problem("present.accelerators", err))
-	}
-	if in.Present.Managers, err = system.Managers(root, p.layout); err != nil {
-		problems = append(problems, problem("present.managers", err))
-	}
-	if in.Present.Programs, err = system.Programs(root, programs(in.Config, p.layout)); err != nil {
-		problems = append(problems, problem("present.programs", err))
-	}
-	if in.Versions.Kubelet, err = binversion.Read(root, binversion.Kubelet(), p.layout.KubeletVersionFile, p.layout.Kubelet); err != nil {
-		problems = append(problems, problem("versions.kubelet", err))
-	}
-	if in.Versions.Containerd, err = binversion.Read(root, binversion.Containerd(), p.layout.ContainerdVersionFile, p.layout.Containerd); err != nil {
-		problems = append(problems, problem("versions.containerd", err))
-	}
+	accelerators, errAccelerators := system.Accelerators(root, p.layout, in.Hardware)
+	in.Present, in.Present.Accelerators, in.Present.Managers, in.Present.Programs = present, accelerators, managers, programs
+	in.Versions.Kubelet, in.Versions.Containerd = kubelet, containerd
+	note("present", errPresent)
+	note("present.accelerators", errAccelerators)
+	note("present.managers", errManagers)
+	note("present.programs", errPrograms)
+	note("versions.kubelet", errKubelet)
+	note("versions.containerd", errContainerd)
 	return problems
 }
 
