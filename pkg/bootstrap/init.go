@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/eksnode/eksnode/pkg/api"
@@ -142,8 +143,16 @@ func (r *recorder) load(ctx context.Context, o LoadOptions) (Loaded, error) {
 func (r *recorder) run(ctx context.Context, o InitOptions, loaded Loaded) error {
 	e := r.e
 	r.report.Node.Cluster = loaded.Merged.Config.Spec.Cluster.Name
+
+	// Before the facts are gathered, so that drivers can connect meanwhile.
+	h, closeHost, err := e.Platform.Host(ctx)
+	if err != nil {
+		return err
+	}
+	closeHost = sync.OnceValue(closeHost)
+	defer closeHost()
 	var in node.Input
-	err := r.phase("gather", func() (string, error) {
+	err = r.phase("gather", func() (string, error) {
 		var err error
 		in, err = e.Gather(ctx, loaded)
 		r.identify(in)
@@ -161,7 +170,8 @@ func (r *recorder) run(ctx context.Context, o InitOptions, loaded Loaded) error 
 	if o.Configured != nil {
 		o.Configured(loaded, in)
 	}
-	d, err := r.converge(ctx, in, o.Scope)
+	d, err := r.converge(ctx, h, in, o.Scope)
+	closeHost()
 	if err != nil || o.Scope.ConfigOnly {
 		return err
 	}
@@ -208,14 +218,9 @@ func (r *recorder) identify(in node.Input) {
 }
 
 // converge plans and applies.
-func (r *recorder) converge(ctx context.Context, in node.Input, scope Scope) (Decision, error) {
+func (r *recorder) converge(ctx context.Context, h host.Host, in node.Input, scope Scope) (Decision, error) {
 	var d Decision
-	h, closeHost, err := r.e.Platform.Host(ctx)
-	if err != nil {
-		return d, err
-	}
-	defer closeHost()
-	err = r.phase("plan", func() (string, error) {
+	err := r.phase("plan", func() (string, error) {
 		var err error
 		d, err = r.e.Decide(ctx, h, in)
 		r.report.Notes = d.Notes

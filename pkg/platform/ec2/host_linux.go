@@ -102,6 +102,7 @@ func (p *place) host(ctx context.Context) (host.Host, func() error, error) {
 	root := rootfs.At("/")
 	files := file.New(root)
 	services := systemd.New(systemd.Options{RunDir: p.layout.RunDir, StateDir: p.layout.StateDir, Log: p.log})
+	services.Connect(ctx)
 	images := image.New(image.Options{
 		Socket: p.layout.ContainerdSocket, HostDirs: p.layout.RegistryConfigDirs,
 		Credentials: p.pullCredentials, Proxy: p.out.proxy, Log: p.log,

@@ -27,6 +27,8 @@ const (
 // context; Job may take as long as the context lets it, the others answer
 // within callBound or fail.
 type bus interface {
+	// Open connects, as otherwise the first call does.
+	Open(ctx context.Context) error
 	// State loads a unit, if need be, and returns its LoadState, ActiveState
 	// and SubState. That it is unknown is no error.
 	State(ctx context.Context, name string) (unit, error)

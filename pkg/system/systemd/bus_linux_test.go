@@ -80,3 +80,23 @@ func TestConnectingEndsWithItsContext(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+func TestConnectNeedsNoCall(t *testing.T) {
+	accepted := make(chan struct{}, 8)
+	c := newConnection()
+	c.socket = listen(t, func(conn net.Conn) {
+		_ = conn.Close()
+		accepted <- struct{}{}
+	})
+	defer c.Close()
+	newDriver(Options{}, c).Connect(t.Context())
+	select {
+	case <-accepted:
+	case <-time.After(10 * time.Second):
+		t.Fatal("nobody connected")
+	}
+	// That it was in vain is told by the first call.
+	if _, err := c.Unit(t.Context(), kubelet); fault.CodeOf(err) != fault.SystemdGone {
+		t.Errorf("got %s: %v", fault.CodeOf(err), err)
+	}
+}

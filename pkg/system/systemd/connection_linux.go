@@ -37,6 +37,12 @@ func newConnection() *connection {
 	return &connection{socket: privateSocket, bound: connectBound, watchers: map[string][]chan<- struct{}{}}
 }
 
+// Open implements bus.
+func (c *connection) Open(ctx context.Context) error {
+	_, err := c.open(ctx)
+	return err
+}
+
 // open returns the connection.
 func (c *connection) open(ctx context.Context) (*sd.Conn, error) {
 	c.mu.Lock()

@@ -70,6 +70,12 @@ func newDriver(o Options, b bus) *Driver {
 	return &Driver{Options: o, bus: b, idle: map[string]bool{}}
 }
 
+// Connect begins to connect to systemd, which takes it some milliseconds. That it
+// fails is told by the first call that needs it.
+func (d *Driver) Connect(ctx context.Context) {
+	go func() { _ = d.bus.Open(ctx) }()
+}
+
 // Close closes the connection to systemd. The driver can still be used; it
 // then connects anew.
 func (d *Driver) Close() { d.bus.Close() }

@@ -183,6 +183,8 @@ func (b *fakeBus) Watch(ctx context.Context, name string) (<-chan struct{}, erro
 	return ch, nil
 }
 
+func (b *fakeBus) Open(context.Context) error { return nil }
+
 func (b *fakeBus) Close() {}
 
 // took returns the calls since the last time it was asked, without watching.
