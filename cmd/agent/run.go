@@ -2,12 +2,17 @@ package main
 
 import (
 	"fmt"
+	"runtime/debug"
 
 	sdnotify "github.com/coreos/go-systemd/v22/daemon"
 	"github.com/spf13/cobra"
 
 	"github.com/eksnode/eksnode/pkg/daemon"
 )
+
+// daemonCollection is the garbage collector's percentage in the daemon, Go's own: it lives
+// long and shares the machine, so that its memory counts, and not the moment.
+const daemonCollection = 100
 
 // runCommand is what eksnode.service runs: the daemon.
 func (a *app) runCommand() *cobra.Command {
@@ -18,6 +23,9 @@ func (a *app) runCommand() *cobra.Command {
 detached are looked after at once, with udev or without.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if a.getenv("GOGC") == "" {
+				debug.SetGCPercent(daemonCollection)
+			}
 			enis, err := a.enis(cmd)
 			if err != nil {
 				return err
