@@ -164,9 +164,11 @@ func AL2023() Layout {
 		SandboxImage:   "localhost/kubernetes/pause:latest",
 		SandboxArchive: "/etc/eks/pause.tar",
 
-		SysctlDropIn:       "/etc/sysctl.d/99-eksnode.conf",
-		ModulesLoad:        "/etc/modules-load.d/eksnode.conf",
-		ModuleOptions:      "/etc/modprobe.d/eksnode.conf",
+		SysctlDropIn: "/etc/sysctl.d/99-eksnode.conf",
+		ModulesLoad:  "/etc/modules-load.d/eksnode.conf",
+		// kmod joins what all files say of a module, in the order of their names, and the kernel
+		// believes the last: systemd.conf of systemd sets parameters of bonding and dummy.
+		ModuleOptions:      "/etc/modprobe.d/zz-eksnode.conf",
 		TimesyncdDropIn:    "/etc/systemd/timesyncd.conf.d/eksnode.conf",
 		TimesyncdUnit:      "systemd-timesyncd.service",
 		ResolvedDropIn:     "/run/systemd/resolved.conf.d/40-eks.conf",

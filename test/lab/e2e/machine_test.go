@@ -81,7 +81,7 @@ ulimits: {nofile: {soft: 4096, hard: 8192}} # the program of the pod raises itse
 	t.Run("the drivers keep their contract with this kernel, and NVMe controllers answer", func(t *testing.T) {
 		shell(t, i, "disk=/dev/disk/by-id/nvme-QEMU_NVMe_Ctrl_AWS00000000000000001; mkfs.xfs -q $disk; mkdir /mnt/xfs; mount $disk /mnt/xfs")
 		for name, run := range map[string]string{
-			"drivertest": "for d in /root /mnt/xfs; do EKSNODE_KERNEL_TEST_DIR=$d ./drivertest -test.v -test.run Kernel; done",
+			"drivertest": "for d in /root /mnt/xfs; do EKSNODE_KERNEL_TEST_DIR=$d ./drivertest -test.v -test.run RunningKernel; done",
 			"nvme":       "EKSNODE_NVME_TESTS=1 ./nvme -test.v",
 		} {
 			if err := i.CopyIn(within(t, 2*time.Minute), suites[name], "/root/"+name); err != nil {
