@@ -88,7 +88,7 @@ ulimits: {nofile: {soft: 4096, hard: 8192}} # the program of the pod raises itse
 				t.Fatal(err)
 			}
 			out := must(i.Shell(within(t, 5*time.Minute), "cd /root && "+run))(t)
-			if !strings.Contains(out, "\nPASS") || strings.Contains(out, "--- SKIP") || !strings.Contains(out, "--- PASS: Test") {
+			if !strings.Contains(out, "\nPASS") || strings.Contains(out, "\n--- SKIP") || !strings.Contains(out, "--- PASS: Test") {
 				t.Errorf("%s says:\n%s", name, out)
 			}
 		}
