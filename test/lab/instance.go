@@ -247,12 +247,19 @@ func (i *Instance) provision(ctx context.Context, image rootfs.Image) error {
 	if err != nil {
 		return err
 	}
+	// What could not be made is no body: a nil of its type would pass for one.
 	if i.Spec.Machine != nil {
-		i.box, err = i.newMachine(ctx, image, files)
+		m, err := i.newMachine(ctx, image, files)
+		if err == nil {
+			i.box = m
+		}
 		return err
 	}
-	i.box, err = box.New(box.Spec{Name: machine.Prefix + l.ID + "-" + i.Name, Dir: i.Dir(), Layers: image.Layers, Netns: i.netns, Cgroup: group,
+	b, err := box.New(box.Spec{Name: machine.Prefix + l.ID + "-" + i.Name, Dir: i.Dir(), Layers: image.Layers, Netns: i.netns, Cgroup: group,
 		Hostname: strings.Fields(desc.LocalHostname)[0], Files: files})
+	if err == nil {
+		i.box = b
+	}
 	return err
 }
 

@@ -27,6 +27,7 @@ swap: {behavior: LimitedSwap, size: 64Mi}
 hugePages: [{size: 2Mi, count: 8}]
 kernelModules: [{name: dummy, parameters: {numdummies: 3}}]
 sysctls: {vm.max_map_count: 300000}
+timeSync: {servers: [169.254.169.123]}
 ulimits: {nofile: {soft: 4096, hard: 8192}} # the program of the pod raises itself to what it may
 `),
 		Files: map[string][]byte{
@@ -55,6 +56,9 @@ ulimits: {nofile: {soft: 4096, hard: 8192}} # the program of the pod raises itse
 		}
 		if out := shell(t, i, "cat /sys/kernel/mm/hugepages/hugepages-2048kB/nr_hugepages; ls -d /sys/class/net/dummy2; sysctl -n vm.max_map_count"); out != "8\n/sys/class/net/dummy2\n300000" {
 			t.Errorf("huge pages, module and parameter: %s", out)
+		}
+		if out := shell(t, i, "timedatectl show-timesync --property=SystemNTPServers"); out != "SystemNTPServers=169.254.169.123" {
+			t.Errorf("time servers: %s", out)
 		}
 		n := must(l.Node(within(t, time.Minute), i.NodeName()))(t)
 		if n.Metadata.Labels["example.com/zone-type"] != "availability-zone" || n.Status.Capacity["hugepages-2Mi"] != "16Mi" {

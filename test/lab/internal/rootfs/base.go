@@ -26,6 +26,7 @@ func basePackages() []string {
 		"systemd", "systemd-sysv", "systemd-resolved", "dbus", "udev", "login", "util-linux", "mount", "kmod", "procps",
 		"iproute2", "iptables", "iputils-ping", "netbase", "ethtool", "conntrack", "curl", "ca-certificates",
 		"e2fsprogs", "xfsprogs", "fdisk", "runc",
+		"systemd-timesyncd", // which does not run in containers
 		"rpm", // installs the other kind of package, as Amazon Linux does
 	}
 }
