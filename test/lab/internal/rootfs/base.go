@@ -27,7 +27,7 @@ func basePackages() []string {
 		"iproute2", "iptables", "iputils-ping", "netbase", "ethtool", "conntrack", "curl", "ca-certificates",
 		"e2fsprogs", "xfsprogs", "fdisk", "runc",
 		"systemd-timesyncd", // which does not run in containers
-		"rpm", // installs the other kind of package, as Amazon Linux does
+		"rpm",               // installs the other kind of package, as Amazon Linux does
 	}
 }
 
