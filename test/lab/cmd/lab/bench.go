@@ -77,7 +77,7 @@ func measureAll(ctx context.Context, l *lab.Lab) ([]result, error) {
 		return nil, err
 	}
 	var all []result
-	for _, f := range []func(context.Context, *lab.Lab, *lab.Instance) ([]result, error){size, boot, token, configPhase} {
+	for _, f := range []func(context.Context, *lab.Lab, *lab.Instance) ([]result, error){size, boot, idle, token, configPhase} {
 		r, err := f(ctx, l, i)
 		if err != nil {
 			return nil, err
@@ -136,6 +136,27 @@ func boot(ctx context.Context, _ *lab.Lab, i *lab.Instance) ([]result, error) {
 	}, nil
 }
 
+// idleTime is how long the daemon is looked at while nothing happens; the kernel counts its time in ticks of 10 ms.
+const idleTime = 30 * time.Second
+
+// idle measures the daemon. Its unit's control group knows nothing that the kernel does not say of the process.
+func idle(ctx context.Context, _ *lab.Lab, i *lab.Instance) ([]result, error) {
+	const script = `pid=$(systemctl show --property=MainPID --value eksnode); rss=$(awk '/^VmRSS/ {print $2}' /proc/$pid/status)
+before=$(awk '{print $14 + $15}' /proc/$pid/stat); sleep %d; after=$(awk '{print $14 + $15}' /proc/$pid/stat); echo $rss $((after - before))`
+	out, err := i.Shell(ctx, fmt.Sprintf(script, int(idleTime.Seconds())))
+	if err != nil {
+		return nil, err
+	}
+	var kib, ticks float64
+	if _, err := fmt.Sscan(out, &kib, &ticks); err != nil {
+		return nil, fmt.Errorf("cannot measure the daemon: %q: %w", out, err)
+	}
+	return []result{
+		row("daemon, idle, memory", kib/1024, 30, "MiB"),
+		row("daemon, idle, of a core", ticks/100/idleTime.Seconds()*100, 0.1, "%"),
+	}, nil
+}
+
 func token(ctx context.Context, l *lab.Lab, i *lab.Instance) ([]result, error) {
 	s, err := inside(ctx, i, nil, agent, "token", "--cluster-name", l.Cluster.Name, "--region", "us-west-2")
 	if err != nil {
@@ -180,6 +201,10 @@ func coldConfigPhase(ctx context.Context, i *lab.Instance, prepare, command []st
 	const limit = 10 << 20 // bytes a second
 	var st unix.Stat_t
 	if err := unix.Stat(i.Dir(), &st); err != nil {
+		return nil, err
+	}
+	// The daemon runs the same file, and its pages would stay in memory.
+	if _, err := i.Run(ctx, "systemctl", "stop", "eksnode"); err != nil {
 		return nil, err
 	}
 	device := fmt.Sprintf("%d:%d %d", unix.Major(st.Dev), unix.Minor(st.Dev), limit)
