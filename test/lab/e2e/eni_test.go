@@ -67,19 +67,7 @@ func TestENIsHaveTheirKeepersUnderNodeadmsName(t *testing.T) {
 		shell(t, i, "mkdir -p /run/nodeadm && touch /run/nodeadm/init")
 		link := must(i.AttachENI(within(t, time.Minute)))(t)
 		add(link)
-		unmanaged := func() {
-			t.Helper()
-			err := lab.Wait(within(t, time.Minute), link+" is left alone", func(ctx context.Context) error {
-				out, err := i.Run(ctx, "networkctl", "list", "--no-legend", link)
-				if err == nil && !strings.Contains(out, "unmanaged") {
-					err = errors.New(out)
-				}
-				return err
-			})
-			if err != nil {
-				t.Error(err)
-			}
-		}
+		unmanaged := func() { t.Helper(); linkIs(t, i, link, "unmanaged") }
 		unmanaged()
 		if err := i.Reboot(within(t, 2*time.Minute)); err != nil {
 			t.Fatal(err)
@@ -120,6 +108,12 @@ func says(t *testing.T, i *lab.Instance, what, command string, holds func(string
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// linkIs waits until systemd-networkd says so of a link.
+func linkIs(t *testing.T, i *lab.Instance, link, state string) {
+	t.Helper()
+	says(t, i, link+" is "+state, "networkctl list --no-legend "+link, func(out string) bool { return strings.HasSuffix(out, " "+state) })
 }
 
 // boxRule is where an instance's disk has the package's udev rule for the links of boxes, which have not EC2's drivers: in
@@ -227,12 +221,7 @@ func TestENIsHaveTheirKeeperWithoutNodeadm(t *testing.T) {
 	shell(t, i, "mkdir -p /run/nodeadm && touch /run/nodeadm/init")
 	link := must(i.AttachENI(within(t, time.Minute)))(t)
 	kept(t, i, link)
-	alone := func(t *testing.T) {
-		t.Helper()
-		if out := shell(t, i, "networkctl list --no-legend "+link); !strings.Contains(out, "unmanaged") {
-			t.Errorf("%s is not left alone: %s", link, out)
-		}
-	}
+	alone := func(t *testing.T) { t.Helper(); linkIs(t, i, link, "unmanaged") }
 	t.Run("a pod with an address of the plugin's ENI speaks by it, also when systemd-networkd is started again", func(t *testing.T) {
 		shell(t, i, podOnENI)
 		speaks := func() {
@@ -286,10 +275,6 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 	if err := i.WaitOnline(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
-	is := func(link, state string) {
-		t.Helper()
-		says(t, i, link+" is "+state, "networkctl list --no-legend "+link, func(out string) bool { return strings.HasSuffix(out, " "+state) })
-	}
 	booted := func() {
 		t.Helper()
 		says(t, i, "the node's start is done", "systemctl is-active eksnode-run || true", func(out string) bool { return out == "active" })
@@ -297,8 +282,8 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 		if out := shell(t, i, "cat /run/decided"); !strings.Contains(out, "ens5") || !strings.Contains(out, "ens6") {
 			t.Errorf("decided before the node's start: %s", out)
 		}
-		is("ens5", "configured")
-		is("ens6", "configured")
+		linkIs(t, i, "ens5", "configured")
+		linkIs(t, i, "ens6", "configured")
 	}
 	booted()
 	if out := shell(t, i, "systemctl show eksnode --property=StatusText,Type,NRestarts"); !strings.Contains(out, "StatusText=watching network interfaces") || !strings.Contains(out, "NRestarts=0") {
@@ -310,7 +295,7 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 
 	link := must(i.AttachENI(within(t, time.Minute)))(t)
 	says(t, i, "whose it is is written down", eniRecords, func(out string) bool { return strings.Contains(out, link+":cni") })
-	is(link, "unmanaged")
+	linkIs(t, i, link, "unmanaged")
 	// Pods' links are none of its business, however many.
 	i.EC2.ResetRequests()
 	shell(t, i, "for n in $(seq 20); do ip link add eni$n type veth peer name peer$n; done; for n in $(seq 20); do ip link del eni$n; done")
@@ -321,7 +306,7 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 	says(t, i, "systemd starts it again", "systemctl show eksnode --property=NRestarts,ActiveState", func(out string) bool {
 		return strings.Contains(out, "NRestarts=1") && strings.Contains(out, "ActiveState=active")
 	})
-	is(link, "unmanaged")
+	linkIs(t, i, link, "unmanaged")
 	if err := i.DetachENI(within(t, time.Minute)); err != nil {
 		t.Fatal(err)
 	}
@@ -335,7 +320,7 @@ func TestTheDaemonKeepsENIsWithoutUdev(t *testing.T) {
 		t.Fatal(err)
 	}
 	booted()
-	is(again, "unmanaged")
+	linkIs(t, i, again, "unmanaged")
 }
 
 // podOnENI does what the VPC CNI does for a pod with a secondary address of the fourth ENI (card 0, device 3: table 4).

@@ -3,8 +3,6 @@
 package e2e_test
 
 import (
-	"context"
-	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -98,19 +96,7 @@ ulimits: {nofile: {soft: 4096, hard: 8192}} # the program of the pod raises itse
 		}
 	})
 	link := must(i.AttachENI(within(t, 2*time.Minute)))(t)
-	alone := func(t *testing.T) {
-		t.Helper()
-		err := lab.Wait(within(t, 2*time.Minute), link+" is left alone", func(ctx context.Context) error {
-			out, err := i.Run(ctx, "networkctl", "list", "--no-legend", link)
-			if err == nil && !strings.Contains(out, "unmanaged") {
-				err = errors.New(out)
-			}
-			return err
-		})
-		if err != nil {
-			t.Error(err)
-		}
-	}
+	alone := func(t *testing.T) { t.Helper(); linkIs(t, i, link, "unmanaged") }
 	t.Run("an ENI that is plugged into the PCI bus is the network plugin's", func(t *testing.T) {
 		says(t, i, "whose it is is written down", eniRecords, func(out string) bool {
 			return strings.Contains(out, link+":cni") && strings.Contains(out, "ens5:io.systemd.Network")
