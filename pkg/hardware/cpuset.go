@@ -21,6 +21,16 @@ func ParseCPUSet(s string) (CPUSet, error) {
 	return l.set(), nil
 }
 
+// CPUSetOf returns the set of CPU numbers that are given in any order, and maybe more
+// than once.
+func CPUSetOf(cpus []int) CPUSet {
+	l := make(cpuList, 0, len(cpus))
+	for _, n := range cpus {
+		l = append(l, cpuRange{n, n})
+	}
+	return l.set()
+}
+
 // set writes ranges as a set.
 func (l cpuList) set() CPUSet {
 	l = slices.Clone(l)

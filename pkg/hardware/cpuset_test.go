@@ -61,3 +61,11 @@ func FuzzCPUSet(f *testing.F) {
 		}
 	})
 }
+
+func TestNumbersOfCPUsAreASet(t *testing.T) {
+	for want, cpus := range map[CPUSet][]int{"": nil, "3": {3, 3}, "0-2,8": {2, 8, 0, 1}, "0,2": {2, 0}} {
+		if got := CPUSetOf(cpus); got != want {
+			t.Errorf("%v: %q, want %q", cpus, got, want)
+		}
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/eksnode/eksnode/pkg/api"
+	"github.com/eksnode/eksnode/pkg/hardware"
 )
 
 // cpus is a set of CPUs, sorted.
@@ -41,22 +42,7 @@ func parseCPUs(text string) (out cpus, ok bool) {
 }
 
 // String writes the set with ranges.
-func (c cpus) String() string {
-	var parts []string
-	for i := 0; i < len(c); {
-		j := i
-		for j+1 < len(c) && c[j+1] == c[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(c[i])
-		if j > i {
-			part += "-" + strconv.Itoa(c[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
-}
+func (c cpus) String() string { return string(hardware.CPUSetOf(c)) }
 
 func (c cpus) has(n int) bool {
 	_, ok := slices.BinarySearch(c, n)

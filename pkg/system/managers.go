@@ -12,6 +12,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/eksnode/eksnode/pkg/hardware"
 	"github.com/eksnode/eksnode/pkg/host"
 	"github.com/eksnode/eksnode/pkg/node"
 	"github.com/eksnode/eksnode/pkg/system/absent"
@@ -29,7 +30,7 @@ func Managers(root rootfs.Root, l node.Layout) (node.Managers, error) {
 		s.Digest = host.ContentDigest(content)
 		out.CPU = &s
 		if cpus, ok := parseCPUs(g.value("/sys/devices/system/cpu/online")); ok {
-			out.OnlineCPUs = formatCPUs(cpus)
+			out.OnlineCPUs = string(hardware.CPUSetOf(cpus))
 		}
 	}
 	if content, ok := g.content(l.MemoryManagerState); ok {
@@ -141,7 +142,7 @@ func cpuManagerState(content []byte) node.CPUManagerState {
 		all = append(all, cpus...)
 	}
 	if ok {
-		out.Shared, out.All = formatCPUs(shared), formatCPUs(all)
+		out.Shared, out.All = string(hardware.CPUSetOf(shared)), string(hardware.CPUSetOf(all))
 	}
 	return out
 }
@@ -235,25 +236,4 @@ func parseCPUs(text string) (cpus []int, ok bool) {
 	}
 	slices.Sort(cpus)
 	return slices.Compact(cpus), true
-}
-
-// formatCPUs writes a list of CPUs, in any order, with ranges.
-func formatCPUs(cpus []int) string {
-	cpus = slices.Clone(cpus)
-	slices.Sort(cpus)
-	cpus = slices.Compact(cpus)
-	var parts []string
-	for i := 0; i < len(cpus); {
-		j := i
-		for j+1 < len(cpus) && cpus[j+1] == cpus[j]+1 {
-			j++
-		}
-		part := strconv.Itoa(cpus[i])
-		if j > i {
-			part += "-" + strconv.Itoa(cpus[j])
-		}
-		parts = append(parts, part)
-		i = j + 1
-	}
-	return strings.Join(parts, ",")
 }

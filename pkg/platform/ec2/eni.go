@@ -13,6 +13,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/eksnode/eksnode/internal/atomicfile"
 	"github.com/eksnode/eksnode/internal/retry"
 	"github.com/eksnode/eksnode/pkg/aws/imds"
 	"github.com/eksnode/eksnode/pkg/cni"
@@ -127,7 +128,7 @@ func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.
 		if m == cni.ManagerNetworkd || m == cni.ManagerCNI && !primary {
 			return m, nil
 		}
-		e.log.Warn("the record of a network interface cannot be read and is made anew", "record", record, "content", string(b))
+		e.log.Warn("the record of a network interface cannot be right and is made anew", "record", record, "content", string(b))
 	case !rootfs.Absent(err):
 		return "", fmt.Errorf("cannot read who looks after %s: %w", link, err)
 	}
@@ -139,7 +140,17 @@ func (e *ENIs) manager(ctx context.Context, id imds.Identity, link string) (cni.
 	if started && !primary {
 		m = cni.ManagerCNI
 	}
-	return m, e.files.Apply(ctx, host.File{Path: record, Content: []byte(m), Mode: 0o644})
+	return m, e.write(record, m)
+}
+
+// write makes a record durable: unlike what the agent compares at every boot, nobody
+// could make it again after a power cut, and the next boot would decide otherwise.
+func (e *ENIs) write(record string, m cni.Manager) error {
+	p, err := e.root.Target(record)
+	if err == nil {
+		err = atomicfile.Write(p, []byte(m), atomicfile.Attr{Mode: 0o644})
+	}
+	return rootfs.WriteFault(record, err)
 }
 
 // primary reports whether a link is the instance's first interface.

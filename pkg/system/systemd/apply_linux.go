@@ -32,9 +32,8 @@ const managerConfig = "/etc/systemd/system.conf"
 
 // Apply implements host.Driver.
 //
-// A service wanted running is started, or restarted (or told to reload, where that is
-// enough) when it owes that, and
-// must then be and stay active: with Type=simple a while of Options.Window,
+// A service wanted running is started, or restarted (told to reload, where that is
+// enough) when it owes that, and must then be and stay active: with Type=simple a while of Options.Window,
 // with other types at once. Unit files are read again before that when systemd
 // says that they changed, when it does not know the unit, when a restart is
 // owed, when the service reads systemd's own configuration, and before one is stopped
